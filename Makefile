@@ -1,0 +1,45 @@
+# Everything that people and CI run. `make help` lists it.
+
+SHELL   := /bin/bash -eo pipefail
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+TOOL    := go tool -modfile=scripts/tools/go.mod
+FUZZTIME ?= 60s
+BASE    ?= origin/main
+
+.DEFAULT_GOAL := help
+.PHONY: help build bench bench-ab test race lint smoke fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: ## build server, loadgen and bench into bin/
+	@mkdir -p bin
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./server ./loadgen ./bench
+
+bench: build ## check the host, run every scenario, print the table and where the results are
+	bin/bench doctor
+	bin/bench run
+
+bench-ab: build ## servers of BASE and of this tree in turn, side by side (BASE=origin/main)
+	scripts/bench-ab.sh $(BASE)
+
+test: ## every test, among them each scenario at toy size through the real programs
+	go test ./...
+
+race: ## every test under the race detector
+	go test -race ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+smoke: build ## every scenario of the catalogue at toy size
+	bin/bench run --toy
+
+fuzz: ## each fuzz target for FUZZTIME (60s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what build made
+	rm -rf bin

@@ -1,0 +1,123 @@
+// Package process starts a child process, waits for it and ends it: by its own
+// process id, with a bound on every wait, leaving nothing behind.
+//
+// It does not know what the child does; package trial does.
+package process
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Spec says what to start.
+type Spec struct {
+	Path   string
+	Args   []string // without the program's name
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Process is a started child. It leads a process group of its own, so that a
+// Ctrl-C on the terminal reaches it only if it is passed on, and so that its
+// own children can be ended with it.
+type Process struct {
+	pid  int
+	done chan struct{}
+	err  error // of Wait; readable once done is closed
+	code int
+}
+
+// Start starts the child. The child also receives SIGTERM if this process dies
+// without stopping it.
+func Start(s Spec) (*Process, error) {
+	cmd := exec.Command(s.Path, s.Args...)
+	cmd.Stdout, cmd.Stderr = s.Stdout, s.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	// A grandchild that outlives the child may hold its pipes open.
+	cmd.WaitDelay = time.Second
+
+	p := &Process{done: make(chan struct{})}
+	started := make(chan error, 1)
+	go func() {
+		// Pdeathsig fires when the starting thread ends, not the process:
+		// hold the thread for as long as the child lives.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		p.pid = cmd.Process.Pid
+		started <- nil
+		p.err = cmd.Wait()
+		p.code = exitCode(cmd.ProcessState)
+		close(p.done)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	return p, nil
+}
+
+// PID is the child's process id.
+func (p *Process) PID() int { return p.pid }
+
+// Done is closed when the child has ended and was reaped.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// ExitCode is the child's exit status, 128 + n if signal n ended it. It is
+// meaningful once Done is closed.
+func (p *Process) ExitCode() int { return p.code }
+
+// Ended reports whether the child has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Signal passes a signal to the child; one that has ended is left alone.
+func (p *Process) Signal(s os.Signal) {
+	if n, ok := s.(syscall.Signal); ok && !p.Ended() {
+		// It may end between the check and the call; then there is nobody to tell.
+		_ = syscall.Kill(p.pid, n)
+	}
+}
+
+// Stop asks the child to end with SIGTERM, waits up to patience, then kills the
+// child and its process group. It returns an error only if force was needed.
+func (p *Process) Stop(patience time.Duration) error {
+	if p.Ended() {
+		return nil
+	}
+	p.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-timer.C:
+	}
+	// The child is not reaped yet, so the group's id cannot be another's.
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	<-p.done
+	return fmt.Errorf("stop process %d: still running %v after SIGTERM, killed", p.pid, patience)
+}
+
+func exitCode(s *os.ProcessState) int {
+	if s == nil {
+		return -1
+	}
+	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return s.ExitCode()
+}

@@ -1,0 +1,234 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strings"
+)
+
+// point is in the axes' units, not in pixels.
+type point struct{ x, y float64 }
+
+// line is one curve. Points with a NaN y are gaps: missing is not zero.
+type line struct {
+	Name  string
+	Class string // colour and dashes, in style.css
+	// Untrusted: voided by a guard, drawn pale and struck through in the legend.
+	Untrusted bool
+	points    []point
+	// faint continues points where the sample is too small to be relied on.
+	faint []point
+}
+
+func (l line) class() string {
+	if l.Untrusted {
+		return l.Class + " pale"
+	}
+	return l.Class
+}
+
+type tick struct {
+	at    float64
+	label string // "" draws a grid line without a label
+}
+
+// axis maps min…max onto the drawing; log does so by the logarithm.
+type axis struct {
+	min, max float64
+	log      bool
+	ticks    []tick
+}
+
+// place returns where v lies on the axis, 0 at its start and 1 at its end.
+func (a axis) place(v float64) float64 {
+	lo, hi := a.min, a.max
+	if a.log {
+		lo, hi, v = math.Log10(lo), math.Log10(hi), math.Log10(v)
+	}
+	if hi == lo {
+		return 0
+	}
+	return min(1, max(0, (v-lo)/(hi-lo)))
+}
+
+// band is a stretch of the x axis with a name: a phase.
+type band struct {
+	name     string
+	from, to float64
+	bright   bool // the others are shaded
+}
+
+// chart is a line chart; drawing it needs no script in the page.
+type chart struct {
+	Title  string
+	Note   string
+	height float64 // of the wide drawing, in pixels
+	Lines  []line
+	x, y   axis
+	xLabel string
+	bands  []band
+}
+
+// Wide and Narrow are the same chart for two window widths: scaling one drawing
+// down would make its text too small to read.
+func (c chart) Wide() template.HTML   { return c.svg(900, c.height) }
+func (c chart) Narrow() template.HTML { return c.svg(370, min(c.height, 300)) }
+
+// Margins around the drawing, in pixels.
+const (
+	left, right = 62.0, 14.0
+	top, bottom = 22.0, 44.0
+)
+
+func (c chart) svg(width, height float64) template.HTML {
+	var b strings.Builder
+	x := func(v float64) float64 { return left + c.x.place(v)*(width-left-right) }
+	y := func(v float64) float64 { return height - bottom - c.y.place(v)*(height-top-bottom) }
+
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(c.Title))
+	c.drawBands(&b, x, height)
+	c.drawAxes(&b, x, y, width, height)
+	for _, l := range c.Lines {
+		class := l.class()
+		for _, path := range paths(l.points, x, y) {
+			fmt.Fprintf(&b, `<path class="line %s" d="%s"/>`, class, path)
+		}
+		for _, path := range paths(l.faint, x, y) {
+			fmt.Fprintf(&b, `<path class="line faint %s" d="%s"/>`, class, path)
+		}
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String()) // every text in it was escaped on its way in
+}
+
+func (c chart) drawBands(b *strings.Builder, x func(float64) float64, height float64) {
+	for _, band := range c.bands {
+		from, to := x(band.from), x(band.to)
+		class := "band"
+		if band.bright {
+			class += " bright"
+		}
+		fmt.Fprintf(b, `<rect class="%s" x="%.1f" y="%.0f" width="%.1f" height="%.0f"/>`,
+			class, from, top, max(0, to-from), height-top-bottom)
+		// A label wider than its band would run into the next one.
+		if to-from > 6.5*float64(len(band.name)) {
+			fmt.Fprintf(b, `<text class="phase" x="%.1f" y="%.0f">%s</text>`,
+				(from+to)/2, top-7, template.HTMLEscapeString(band.name))
+		}
+	}
+}
+
+func (c chart) drawAxes(b *strings.Builder, x, y func(float64) float64, width, height float64) {
+	// As many labels as fit: about 8 px a character and some air.
+	free := math.Inf(-1)
+	for _, t := range c.x.ticks {
+		at := x(t.at)
+		fmt.Fprintf(b, `<path class="grid" d="M%.1f %.0fV%.0f"/>`, at, top, height-bottom)
+		half := 4*float64(len(t.label)) + 4
+		at = min(at, width-half) // the last label must not leave the drawing
+		if t.label != "" && at-half > free {
+			fmt.Fprintf(b, `<text class="tick" x="%.1f" y="%.0f" text-anchor="middle">%s</text>`,
+				at, height-bottom+17, template.HTMLEscapeString(t.label))
+			free = at + half
+		}
+	}
+	for _, t := range c.y.ticks {
+		at := y(t.at)
+		fmt.Fprintf(b, `<path class="grid" d="M%.0f %.1fH%.0f"/>`, left, at, width-right)
+		fmt.Fprintf(b, `<text class="tick" x="%.0f" y="%.1f" text-anchor="end">%s</text>`,
+			left-8, at+4, template.HTMLEscapeString(t.label))
+	}
+	fmt.Fprintf(b, `<text class="tick" x="%.0f" y="%.0f" text-anchor="end">%s</text>`,
+		width-right, height-8, template.HTMLEscapeString(c.xLabel))
+}
+
+// paths writes the stretches of a curve between its gaps.
+func paths(points []point, x, y func(float64) float64) []string {
+	var all []string
+	var b strings.Builder
+	flush := func() {
+		if b.Len() > 0 {
+			all = append(all, b.String())
+			b.Reset()
+		}
+	}
+	for i, p := range points {
+		if math.IsNaN(p.y) {
+			flush()
+			continue
+		}
+		command := "L"
+		if b.Len() == 0 {
+			command = "M"
+			if i == len(points)-1 || math.IsNaN(points[i+1].y) { // a lone reading: make it visible
+				fmt.Fprintf(&b, "M%.1f %.1fh1", x(p.x), y(p.y))
+				continue
+			}
+		}
+		fmt.Fprintf(&b, "%s%.1f %.1f", command, x(p.x), y(p.y))
+	}
+	flush()
+	return all
+}
+
+// logAxis covers the values with powers of ten; with few decades also 2 and 5.
+func logAxis(values []float64, label func(float64) string) axis {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, v := range values {
+		if v > 0 {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	if math.IsInf(lo, 1) {
+		lo, hi = 1e-6, 1e-3
+	}
+	first, end := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
+	if end == first {
+		end++
+	}
+	steps := []float64{1}
+	if end-first <= 2 {
+		steps = []float64{1, 2, 5}
+	}
+	a := axis{min: math.Pow(10, first), max: math.Pow(10, end), log: true}
+	for e := first; e <= end; e++ {
+		for _, s := range steps {
+			if v := s * math.Pow(10, e); v <= a.max*1.0001 {
+				a.ticks = append(a.ticks, tick{v, label(v)})
+			}
+		}
+	}
+	return a
+}
+
+// linearAxis covers from…the largest value with about five round steps.
+func linearAxis(from float64, values []float64, label func(float64) string) axis {
+	hi := from
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			hi = max(hi, v)
+		}
+	}
+	if hi == from {
+		hi = from + 1
+	}
+	step := niceStep((hi - from) / 5)
+	a := axis{min: from, max: from + math.Ceil((hi-from)/step-1e-9)*step}
+	for i := 0; from+float64(i)*step <= a.max*1.0001; i++ {
+		v := from + float64(i)*step
+		a.ticks = append(a.ticks, tick{v, label(v)})
+	}
+	return a
+}
+
+// niceStep rounds up to 1, 2 or 5 times a power of ten.
+func niceStep(v float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 5} {
+		if v <= m*power*1.0001 {
+			return m * power
+		}
+	}
+	return 10 * power
+}

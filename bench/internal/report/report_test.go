@@ -1,0 +1,117 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"fanbench/bench/internal/fixture"
+	"fanbench/bench/internal/report"
+	"fanbench/loadgen/result"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var results = map[string]func() *result.Result{
+	"fanout": fixture.Fanout, "overload": fixture.Overload, "storm": fixture.Storm, "broken": fixture.Broken,
+}
+
+func page(t *testing.T, r *result.Result) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.HTML(&b, r, "bin/bench run fanout-10k --seed=1"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// The embedded result and the style are the same text elsewhere: a golden page
+// holds what this package makes of the result.
+var (
+	embedded = regexp.MustCompile(`data:application/json;base64,[A-Za-z0-9+/=]+`)
+	style    = regexp.MustCompile(`(?s)<style>.*</style>`)
+)
+
+func TestGolden(t *testing.T) {
+	for name, make := range results {
+		t.Run(name, func(t *testing.T) {
+			got := style.ReplaceAllString(embedded.ReplaceAllString(page(t, make()), "data:…"), "<style>…</style>")
+			path := filepath.Join("testdata", name+".html")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("the page differs from %s; go test -update rewrites it, then look at the difference", path)
+			}
+		})
+	}
+}
+
+// A page must be whole without a network: nothing in it is fetched.
+func TestSelfContained(t *testing.T) {
+	remote := regexp.MustCompile(`(?i)https?://|//[a-z0-9.-]+\.[a-z]{2,}/|@import|url\(|<script|<link|<img|<iframe`)
+	for name, make := range results {
+		if found := remote.FindString(embedded.ReplaceAllString(page(t, make()), "")); found != "" {
+			t.Errorf("%s: the page refers to something outside: %q", name, found)
+		}
+	}
+}
+
+func TestDownloadIsTheResult(t *testing.T) {
+	want := fixture.Fanout()
+	found := embedded.FindString(page(t, want))
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(found, "data:application/json;base64,"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := result.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.RunID != want.RunID || len(got.Histograms) != len(want.Histograms) || got.Ledger != want.Ledger {
+		t.Error("the embedded result is not the one reported")
+	}
+}
+
+// What the page must say, in words that a reader finds.
+func TestSays(t *testing.T) {
+	for name, wants := range map[string][]string{
+		"fanout":   {"Neither server nor generator was at its limit", "class=\"banner good\"", "108 planned = 108 sent", "p99.9", "only 100 publications"},
+		"overload": {"Server and generator were both at their limit", "<s>190 ms</s>", "tripped, voids delivery"},
+		"storm":    {"connections/s", "Open connections"},
+		"broken":   {"Generator-limited", "ended early", "class=\"banner bad\"", "1008 slow &lt;i&gt;", "with uncommitted changes", "Stop the time service"},
+	} {
+		html := page(t, results[name]())
+		for _, want := range wants {
+			if !strings.Contains(html, want) {
+				t.Errorf("%s: the page does not say %q", name, want)
+			}
+		}
+	}
+	if strings.Contains(page(t, fixture.Storm()), "Deliveries per second") {
+		t.Error("storm: a chart of deliveries where there are none")
+	}
+}
+
+func TestBrokenHistogramIsAnError(t *testing.T) {
+	r := fixture.Fanout()
+	r.Histograms[0].Data = "nonsense"
+	var b bytes.Buffer
+	if err := report.HTML(&b, r, ""); err == nil || !strings.Contains(err.Error(), r.RunID) || !strings.Contains(err.Error(), "delivery") {
+		t.Errorf("got %v, want an error that names the run and the histogram", err)
+	}
+	if b.Len() > 0 {
+		t.Error("half a page was written")
+	}
+}

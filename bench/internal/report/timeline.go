@@ -1,0 +1,170 @@
+package report
+
+import (
+	"math"
+	"strconv"
+
+	"fanbench/bench/internal/human"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// timelines draws the series: one chart for each kind of reading that exists,
+// all on one time axis with the phases behind them.
+func timelines(r *result.Result) []chart {
+	s := newSeries(r)
+	if len(s.time) < 2 {
+		return nil
+	}
+	deliveries := []line{
+		{Name: "delivered", Class: "c0", points: s.column("deliveries_per_second")},
+		{Name: "offered: publications sent × members", Class: "c2 dashed", points: scaled(s.rate("sent"), members(r.Scenario))},
+	}
+	if r.Scenario.Workload == scenario.Connect {
+		deliveries = nil
+	}
+	voided := void(r, "delivery")
+	all := []chart{
+		s.chart("Deliveries per second", deliveries, fromZero(human.Count)),
+		s.chart("Open connections", []line{{Name: "open", Class: "c1", points: s.column("connections")}}, fromZero(human.Count)),
+		s.chart("Delivery latency and lag over time", []line{
+			{Name: "delivery p50, from due", Class: "c1", Untrusted: voided, points: s.column("delivery_p50_seconds")},
+			{Name: "delivery p99, from due", Class: "c0", Untrusted: voided, points: s.column("delivery_p99_seconds")},
+			{Name: "send lag p99 (generator)", Class: "c3 dashed", points: s.column("send_lag_p99_seconds")},
+			{Name: "read lag p99 (generator)", Class: "c4 dashed", points: s.column("read_lag_p99_seconds")},
+		}, func(values []float64) axis { return logAxis(values, human.Seconds) }),
+		s.chart("CPUs in use", []line{
+			{Name: "server", Class: "c0", points: s.rate("target_cpu_seconds")},
+			{Name: "generator", Class: "c4 dashed", points: s.rate("generator_cpu_seconds")},
+		}, fromZero(func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) })),
+		s.chart("Resident memory", []line{
+			{Name: "server", Class: "c0", points: s.column("target_resident_bytes")},
+			{Name: "generator", Class: "c4 dashed", points: s.column("generator_resident_bytes")},
+		}, mebibytes),
+	}
+	var shown []chart
+	for _, c := range all {
+		if len(c.Lines) > 0 {
+			shown = append(shown, c)
+		}
+	}
+	return shown
+}
+
+// members is to how many subscribers a publication goes.
+func members(s scenario.Scenario) float64 {
+	if s.Workload == scenario.Fanout {
+		return float64(s.Connections) / float64(max(1, s.Rooms))
+	}
+	return 1
+}
+
+func fromZero(label func(float64) string) func([]float64) axis {
+	return func(values []float64) axis { return linearAxis(0, values, label) }
+}
+
+// mebibytes steps in round numbers of MiB, which are not round in bytes.
+func mebibytes(values []float64) axis {
+	const unit = 1 << 20
+	in := make([]float64, len(values))
+	for i, v := range values {
+		in[i] = v / unit
+	}
+	a := linearAxis(0, in, func(v float64) string { return human.Bytes(v * unit) })
+	a.max *= unit
+	for i := range a.ticks {
+		a.ticks[i].at *= unit
+	}
+	return a
+}
+
+// series are a result's readings with their times, gaps as NaN.
+type series struct {
+	time    []float64
+	columns map[string][]float64
+	bands   []band
+}
+
+func newSeries(r *result.Result) series {
+	s := series{columns: map[string][]float64{}}
+	for i, name := range r.Series.Columns {
+		values := make([]float64, len(r.Series.Rows))
+		for j, row := range r.Series.Rows {
+			values[j] = math.NaN()
+			if i < len(row) && row[i] != nil {
+				values[j] = *row[i]
+			}
+		}
+		s.columns[name] = values
+	}
+	s.time = s.columns["time_seconds"]
+	for _, p := range r.Times.Phases {
+		s.bands = append(s.bands, band{p.Name, p.Start, p.End, p.Name == "measure"})
+	}
+	return s
+}
+
+// column returns a column over time; nil if the result does not have it.
+func (s series) column(name string) []point {
+	var points []point
+	for i, v := range s.columns[name] {
+		points = append(points, point{s.time[i], v})
+	}
+	return points
+}
+
+// rate turns a running count into its growth per second between readings.
+func (s series) rate(name string) []point {
+	values := s.columns[name]
+	var points []point
+	for i := 1; i < len(values); i++ {
+		elapsed := s.time[i] - s.time[i-1]
+		growth := (values[i] - values[i-1]) / elapsed
+		if elapsed <= 0 || growth < 0 { // counts start anew at a phase
+			growth = math.NaN()
+		}
+		points = append(points, point{s.time[i], growth})
+	}
+	return points
+}
+
+func scaled(points []point, factor float64) []point {
+	for i := range points {
+		points[i].y *= factor
+	}
+	return points
+}
+
+// chart keeps the lines that have a reading.
+func (s series) chart(title string, lines []line, y func([]float64) axis) chart {
+	c := chart{Title: title, height: 240, xLabel: "seconds since the start of the run", bands: s.bands}
+	var values []float64
+	for _, l := range lines {
+		seen := false
+		for _, p := range l.points {
+			if !math.IsNaN(p.y) {
+				seen = true
+				values = append(values, p.y)
+			}
+		}
+		if seen {
+			c.Lines = append(c.Lines, l)
+		}
+	}
+	end := s.time
+	for _, b := range s.bands {
+		end = append(end[:len(end):len(end)], b.to)
+	}
+	c.x = linearAxis(0, end, func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) })
+	c.x.max = maximum(end) // no empty stretch after the last reading
+	c.y = y(values)
+	return c
+}
+
+func maximum(values []float64) float64 {
+	m := 0.0
+	for _, v := range values {
+		m = max(m, v)
+	}
+	return m
+}

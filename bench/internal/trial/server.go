@@ -1,0 +1,145 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"fanbench/bench/internal/process"
+	"fanbench/loadgen/scenario"
+)
+
+const (
+	// readyPatience bounds the wait for /readyz, supervisor and workers included.
+	readyPatience = 15 * time.Second
+	// stopPatience bounds the wait after SIGTERM; a little above the drain that
+	// the server is started with.
+	stopPatience = 10 * time.Second
+	drain        = 3 * time.Second
+	// poll is how often readiness is asked for.
+	poll = 20 * time.Millisecond
+	// tailLines of a dead server's log are shown.
+	tailLines = 8
+)
+
+// server is a started reference server.
+type server struct {
+	*process.Process
+	url     string
+	admin   string
+	command []string
+	log     string // path
+}
+
+// startServer starts the program on free loopback ports and waits until it
+// accepts connections.
+func startServer(ctx context.Context, program string, s scenario.Server, log string, patience time.Duration) (*server, error) {
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Create(log)
+	if err != nil {
+		return nil, fmt.Errorf("create server log: %w", err)
+	}
+	defer f.Close() // the child holds its own descriptor
+	args := append([]string{
+		"--listen", addresses[0], "--admin", addresses[1],
+		"--workers", fmt.Sprint(max(1, s.Workers)), "--drain", drain.String(),
+	}, s.Flags...)
+	p, err := process.Start(process.Spec{Path: program, Args: args, Stdout: f, Stderr: f})
+	if err != nil {
+		return nil, err
+	}
+	srv := &server{
+		Process: p, url: "ws://" + addresses[0], admin: "http://" + addresses[1],
+		command: append([]string{program}, args...), log: log,
+	}
+	if err := srv.ready(ctx, patience); err != nil {
+		return nil, errors.Join(err, srv.Stop(stopPatience))
+	}
+	return srv, nil
+}
+
+// ready waits until the server says so, has died, or took too long.
+func (s *server) ready(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	probe := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		if s.asks(ctx, probe) {
+			return nil
+		}
+		select {
+		case <-s.Done():
+			return s.died("before it was ready")
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("start server: not ready at %s/readyz within %v%s", s.admin, patience, s.tail())
+			}
+			return fmt.Errorf("start server: %w", ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *server) asks(ctx context.Context, probe *http.Client) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.admin+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	answer, err := probe.Do(request)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
+// died describes a server that ended by itself.
+func (s *server) died(when string) error {
+	how := fmt.Sprintf("exit status %d", s.ExitCode())
+	if s.ExitCode() > 128 {
+		how = fmt.Sprintf("signal %d", s.ExitCode()-128)
+	}
+	return fmt.Errorf("server ended %s (%s)%s", when, how, s.tail())
+}
+
+// tail is the end of the server's log, for an error message.
+func (s *server) tail() string {
+	b, err := os.ReadFile(s.log)
+	if err != nil {
+		return ""
+	}
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return "; it logged nothing"
+	}
+	lines := strings.Split(text, "\n")
+	if len(lines) > tailLines {
+		lines = lines[len(lines)-tailLines:]
+	}
+	return "; the end of its log:\n  " + strings.Join(lines, "\n  ")
+}
+
+// freeAddresses finds loopback ports that nobody listens on. They are held
+// together until all are found, so that they differ.
+func freeAddresses(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses, nil
+}

@@ -1,0 +1,161 @@
+// Bench runs scenarios against the reference server, keeps the results and
+// shows them.
+//
+// Usage:
+//
+//	bench run [SCENARIO…]      run scenarios, the whole catalogue by default
+//	bench compare A B          two results side by side; it does not judge
+//	bench report RESULT…       write the HTML page of stored results
+//	bench doctor               compare this host's limits with what scenarios need
+//
+// SCENARIO is a name of the catalogue (bench/scenarios/*.yaml: fanout-1k,
+// fanout-10k, fanout-30k, rooms, echo-1k, overload, flood, connect-storm) or
+// the path of a file. A, B and RESULT are result files or the directories of
+// runs.
+//
+// # bench run
+//
+// Every run starts the server and loadgen in fresh processes on free loopback
+// ports, waits until the server is ready, and leaves a directory
+// RESULTS/<scenario>/<UTC>-<commit12>-<id> with result.json, report.html,
+// summary.txt, the scenario's file and the server's log. The table stands on
+// stdout; progress and problems go to stderr.
+//
+//	--repeat=N        make N runs of each scenario, in turn
+//	--toy             use the scenarios' toy parameters: a test of the pipeline
+//	--seed=N          seed of the plan
+//	--results=DIR     keep results here
+//	--server=PATH     the server program (default: beside bench)
+//	--loadgen=PATH    the generator program (default: beside bench)
+//
+// Ctrl-C ends the current run early, keeps and marks what there is, and ends
+// bench.
+//
+// # bench report
+//
+//	--output=FILE     write here (default: report.html beside each result)
+//
+// # All commands
+//
+//	--help            show help
+//	--version         print the version and exit
+//
+// # Exit status
+//
+//	0    fine
+//	1    deliveries lost, duplicated, reordered, corrupted or misrouted
+//	2    usage: flag, scenario
+//	3    no trustworthy answer: the server or a required metric failed
+//	130  interrupted
+//
+// Of several runs the most telling status is bench's: 130 before 2 before 1
+// before 3. A loss is a finding, whatever became of the other runs; 3 only
+// says that an answer is missing.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"fanbench/bench/internal/trial"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// commands is the command line.
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Run scenarios and keep the results."`
+	Compare compareCommand `cmd:"" help:"Show two results side by side."`
+	Report  reportCommand  `cmd:"" help:"Write the HTML page of stored results."`
+	Doctor  doctorCommand  `cmd:"" help:"Compare this host's limits with what scenarios need."`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// app is what a command works with.
+type app struct {
+	stdout, stderr io.Writer
+	interrupts     <-chan os.Signal
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program without its process.
+func run(args []string, stdout, stderr io.Writer) (code int) {
+	type exited int
+	defer func() {
+		// Help and version end parsing by a panic: kong expects not to return.
+		if r := recover(); r != nil {
+			e, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("bench"),
+		kong.Description("Run scenarios against the reference server, keep the results and show them."),
+		kong.Vars{"version": version},
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	context, err := parser.Parse(args)
+	if err != nil {
+		return fail(stderr, usage(err))
+	}
+	interrupts, stop := notify()
+	defer stop()
+	return fail(stderr, context.Run(&app{stdout, stderr, interrupts}))
+}
+
+// failure is an error with its exit status; err is nil where everything has
+// been said already.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f failure) Error() string {
+	if f.err == nil {
+		return fmt.Sprintf("exit status %d", f.code)
+	}
+	return f.err.Error()
+}
+
+func (f failure) Unwrap() error { return f.err }
+
+const (
+	exitFine        = 0
+	exitFault       = 1
+	exitUsage       = 2
+	exitUntrusted   = trial.ExitUntrusted
+	exitUnclear     = 4
+	exitInterrupted = trial.ExitInterrupted
+)
+
+func usage(err error) error { return failure{exitUsage, err} }
+
+// fail reports an error and returns the exit status: 3 where nothing else was
+// said, since then there is no answer.
+func fail(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitFine
+	}
+	f := failure{exitUntrusted, err}
+	errors.As(err, &f)
+	if f.err != nil {
+		fmt.Fprintf(stderr, "bench: %v\n", f.err)
+	}
+	return f.code
+}

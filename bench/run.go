@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"fanbench/bench/internal/store"
+	"fanbench/bench/internal/table"
+	"fanbench/bench/internal/trial"
+	"fanbench/bench/scenarios"
+	"fanbench/loadgen/scenario"
+)
+
+type runCommand struct {
+	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none runs the whole catalogue."`
+	Repeat    int      `default:"1" placeholder:"N" help:"Make N runs of each scenario, in turn (${default})."`
+	Toy       bool     `help:"Use the scenarios' toy parameters: a test of the pipeline."`
+	Seed      *uint64  `placeholder:"N" help:"Seed of the plan."`
+	Results   string   `default:"results" placeholder:"DIR" help:"Keep results here (${default})."`
+	Server    string   `placeholder:"PATH" help:"The server program (default: beside bench)."`
+	Loadgen   string   `placeholder:"PATH" help:"The generator program (default: beside bench)."`
+}
+
+// notify delivers what asks the program to end.
+func notify() (<-chan os.Signal, func()) {
+	interrupts := make(chan os.Signal, 8)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	return interrupts, func() { signal.Stop(interrupts) }
+}
+
+// Run makes the runs. Everything that can be wrong with the command line is
+// found before the first process starts.
+func (c *runCommand) Run(a *app) error {
+	if c.Repeat < 1 {
+		return usage(fmt.Errorf("--repeat %d: use 1 or more", c.Repeat))
+	}
+	var err error
+	if c.Server, err = program("server", c.Server); err != nil {
+		return usage(err)
+	}
+	if c.Loadgen, err = program("loadgen", c.Loadgen); err != nil {
+		return usage(err)
+	}
+	declared, err := read(c.Scenarios, c.Toy)
+	if err != nil {
+		return usage(err)
+	}
+
+	var runs []table.Run
+	var dirs []string
+	worst := exitFine
+	for round := range c.Repeat { // rounds outside: drift hits all scenarios alike
+		for i, d := range declared {
+			number, total := round*len(declared)+i+1, c.Repeat*len(declared)
+			fmt.Fprintf(a.stderr, "\n[%d/%d] %s: %s\n", number, total, d.scenario.Name, d.scenario.Question)
+			out := c.trial(a, d)
+			worst = worse(worst, out.Exit)
+			row := table.Run{Scenario: d.scenario.Name, Result: out.Result}
+			if out.Result == nil {
+				row.Problem = fmt.Sprintf("exit status %d", out.Exit)
+			} else {
+				dirs = append(dirs, out.Dir)
+				fmt.Fprintln(a.stderr, table.Line(out.Result))
+			}
+			runs = append(runs, row)
+			if out.Exit == exitInterrupted {
+				return c.finish(a, runs, dirs, exitInterrupted)
+			}
+		}
+	}
+	return c.finish(a, runs, dirs, worst)
+}
+
+// trial makes one run and reports its problems.
+func (c *runCommand) trial(a *app, d declared) trial.Outcome {
+	out, err := trial.Run(context.Background(), trial.Config{
+		Server: c.Server, Loadgen: c.Loadgen,
+		Scenario: d.scenario, Source: d.source, Toy: c.Toy, Seed: c.Seed, Reproduce: reproduce,
+		Results: c.Results, Stderr: a.stderr, Interrupts: a.interrupts,
+	})
+	if err != nil {
+		fmt.Fprintf(a.stderr, "bench: %s: %v\n", d.scenario.Name, err)
+		out.Exit = worse(out.Exit, exitUntrusted)
+	}
+	return out
+}
+
+// finish prints the table of all runs and where they are.
+func (c *runCommand) finish(a *app, runs []table.Run, dirs []string, code int) error {
+	if err := table.Runs(a.stdout, runs); err != nil {
+		return err
+	}
+	if len(dirs) > 0 {
+		fmt.Fprintln(a.stdout, "\nResults, each with its report:")
+		for _, dir := range dirs {
+			fmt.Fprintf(a.stdout, "  %s\n", filepath.Join(dir, store.Page))
+		}
+	}
+	if code != exitFine {
+		return failure{code: code}
+	}
+	return nil
+}
+
+// worse returns the exit status that says more: a finding before a missing
+// answer, an answer that is missing before one that is unclear.
+func worse(a, b int) int {
+	order := []int{exitFine, exitUnclear, exitUntrusted, exitFault, exitUsage, exitInterrupted}
+	rank := func(code int) int {
+		if i := slices.Index(order, code); i >= 0 {
+			return i
+		}
+		return slices.Index(order, exitUntrusted) // a crash: no answer
+	}
+	if rank(b) > rank(a) {
+		a = b
+	}
+	return order[rank(a)]
+}
+
+// program finds one of the project's programs: where the flag says, or beside
+// this one.
+func program(name, path string) (string, error) {
+	remedy := "check the path"
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("find bench's own directory: %w", err)
+		}
+		path = filepath.Join(filepath.Dir(self), name)
+		remedy = "make build, or name it"
+	}
+	info, err := os.Stat(path)
+	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
+		err = errors.New("not an executable file")
+	}
+	if err != nil {
+		return "", fmt.Errorf("--%s %s: no such program (%w); %s", name, path, err, remedy)
+	}
+	return filepath.Abs(path)
+}
+
+// declared is a scenario with the text that it was read from.
+type declared struct {
+	scenario scenario.Scenario
+	source   []byte
+}
+
+// read loads all scenarios or none.
+func read(args []string, toy bool) ([]declared, error) {
+	if len(args) == 0 {
+		args = scenarios.Names()
+	}
+	var options []scenario.Option
+	if toy {
+		options = append(options, scenario.Toy())
+	}
+	var all []declared
+	var problems []error
+	for _, arg := range args {
+		d, err := readOne(arg, options)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		all = append(all, d)
+	}
+	return all, errors.Join(problems...)
+}
+
+func readOne(arg string, options []scenario.Option) (declared, error) {
+	var source []byte
+	var err error
+	name := arg + ".yaml"
+	if scenarios.IsPath(arg) {
+		name = arg
+		source, err = os.ReadFile(arg)
+	} else {
+		source, err = scenarios.Source(arg)
+	}
+	if err != nil {
+		return declared{}, err
+	}
+	s, err := scenario.Parse(name, source, options...)
+	return declared{s, source}, err
+}

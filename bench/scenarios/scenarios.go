@@ -1,0 +1,74 @@
+// Package scenarios is the catalogue: the declared workloads that come with
+// the project, one YAML file each, embedded so that bench needs no other file.
+//
+// It holds no rules for reading them; those are package scenario's.
+package scenarios
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Names lists the catalogue in the order in which it runs: from the light to
+// the heavy, so that the early runs find a quiet machine.
+func Names() []string {
+	return []string{"fanout-1k", "fanout-10k", "fanout-30k", "rooms", "echo-1k", "overload", "flood", "connect-storm"}
+}
+
+// Source returns a scenario's YAML. An unknown name is an error that says
+// which one was probably meant.
+func Source(name string) ([]byte, error) {
+	src, err := files.ReadFile(name + ".yaml")
+	if err == nil {
+		return src, nil
+	}
+	hint := "known: " + strings.Join(Names(), ", ")
+	if near := nearest(name, Names()); near != "" {
+		hint = fmt.Sprintf("did you mean %s? (%s)", near, hint)
+	}
+	return nil, fmt.Errorf("scenario %q: not in the catalogue, and a path needs a slash or ends in .yaml; %s", name, hint)
+}
+
+// IsPath reports whether an argument names a file rather than a scenario of
+// the catalogue.
+func IsPath(arg string) bool {
+	ext := path.Ext(arg)
+	return strings.Contains(arg, "/") || ext == ".yaml" || ext == ".yml"
+}
+
+// nearest returns the candidate with the least edit distance to s, or "" if
+// none is within half of s's length.
+func nearest(s string, candidates []string) string {
+	best, limit := "", len(s)/2+1
+	for _, c := range candidates {
+		if d := distance(s, c); d < limit {
+			best, limit = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of a and b in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

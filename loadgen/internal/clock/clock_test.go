@@ -1,0 +1,126 @@
+package clock
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func monotonic(t testing.TB) int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return ts.Nano()
+}
+
+// TestNowIsMonotonic brackets Now by the system call. The anchor's own width is
+// allowed for: far below it stays what the two would differ by if they counted
+// from different origins.
+func TestNowIsMonotonic(t *testing.T) {
+	const allowed = int64(time.Millisecond)
+	for range 100 {
+		before := monotonic(t)
+		now := Now()
+		after := monotonic(t)
+		if now < before-allowed || now > after+allowed {
+			t.Fatalf("Now() = %d, CLOCK_MONOTONIC read %d before and %d after", now, before, after)
+		}
+	}
+}
+
+// clocks is a pair of scripted clocks.
+type clocks struct{ wall, mono, width int64 }
+
+func (c *clocks) read() (wall, mono, width int64) { return c.wall, c.mono, c.width }
+
+func (c *clocks) advance(d time.Duration) { c.wall += int64(d); c.mono += int64(d) }
+
+func (c *clocks) step(d time.Duration) { c.wall += int64(d) }
+
+func TestStepsLeaveInstantsUnchanged(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour, time.Second, -time.Second, 20 * time.Microsecond, -20 * time.Microsecond} {
+		t.Run(step.String(), func(t *testing.T) {
+			c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+			w := newWall(c.read)
+
+			c.advance(time.Second)
+			stampBefore, want := c.wall, c.mono
+			c.step(step)
+			c.advance(time.Millisecond)
+			stampAfter, wantAfter := c.wall, c.mono
+			c.advance(maxAge)
+			w.Refresh(c.mono)
+
+			if got := w.Mono(stampAfter, c.mono); got != wantAfter {
+				t.Errorf("stamp after the step: %v off", time.Duration(got-wantAfter))
+			}
+			// A small step back leaves a stamp from before it within reach of
+			// both offsets: it cannot be told apart, and is off by the step.
+			if got := w.Mono(stampBefore, c.mono); got != want && (step > 0 || step < -time.Millisecond) && step != 20*time.Microsecond {
+				t.Errorf("stamp before the step: %v off", time.Duration(got-want))
+			}
+			if w.Steps() != 1 {
+				t.Errorf("%d steps noticed, want 1", w.Steps())
+			}
+		})
+	}
+}
+
+// TestStepBetweenSamples converts a stamp from after a step that no sample has
+// seen yet: the odd result must bring the sample about.
+func TestStepBetweenSamples(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour} {
+		c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+		w := newWall(c.read)
+		c.step(step)
+		stamp, want := c.wall, c.mono
+		c.advance(time.Millisecond)
+		if got := w.Mono(stamp, c.mono); got != want {
+			t.Errorf("step %v: %v off", step, time.Duration(got-want))
+		}
+	}
+}
+
+func TestLateReadsAreNoSteps(t *testing.T) {
+	c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+	w := newWall(c.read)
+	stamp, want := c.wall, c.mono
+	c.advance(30 * time.Second)
+	if got := w.Mono(stamp, c.mono); got != want {
+		t.Errorf("%v off", time.Duration(got-want))
+	}
+	if w.Steps() != 0 {
+		t.Errorf("%d steps noticed, want none", w.Steps())
+	}
+}
+
+// TestWideReadingsAreNoSteps preempts the sampling itself.
+func TestWideReadingsAreNoSteps(t *testing.T) {
+	c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+	w := newWall(c.read)
+	c.advance(maxAge)
+	c.wall += int64(time.Millisecond)
+	c.width = int64(2 * time.Millisecond)
+	w.Refresh(c.mono)
+	if w.Steps() != 0 {
+		t.Errorf("%d steps noticed, want none", w.Steps())
+	}
+}
+
+func TestWallReadsTheKernelsClocks(t *testing.T) {
+	w := NewWall()
+	before := Now()
+	at := time.Now().UnixNano()
+	if got := w.Mono(at, Now()); got < before-int64(time.Millisecond) || got > Now()+int64(time.Millisecond) {
+		t.Errorf("a wall reading converts to %v from now", time.Duration(got-before))
+	}
+}
+
+func BenchmarkNow(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		Now()
+	}
+}

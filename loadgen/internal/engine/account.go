@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"time"
+
+	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
+)
+
+// Names of the histograms in an [Account].
+const (
+	Delivery     = "delivery"      // arrival − due time
+	SentDelivery = "sent-delivery" // arrival − first attempt to write; of a closed-loop echo the round trip
+	ReadLag      = "read-lag"      // read − arrival
+	SendLag      = "send-lag"      // first attempt to write − due time
+	Blocked      = "blocked"       // accepted by the kernel − first attempt to write
+)
+
+// Ramp is what became of the connections of one worker.
+type Ramp struct {
+	Requested int `json:"requested"`
+	Opened    int `json:"opened"`
+	// NotAttempted connections were given up, because all before them had
+	// failed. They are in no failure's count.
+	NotAttempted int              `json:"not_attempted"`
+	Failures     []result.Failure `json:"failures,omitempty"`
+	// Connect counts from just before connect(2) to the arrival of the 101
+	// answer.
+	Connect *latency.Histogram `json:"connect"`
+	Seconds float64            `json:"seconds"`
+}
+
+// Tick is one worker's reading. Counts run from the engine's start; histograms
+// hold what was recorded since the tick before.
+type Tick struct {
+	Open   int    `json:"open"`
+	Failed int    `json:"failed"` // never opened
+	Closed uint64 `json:"closed"` // opened and gone, whoever closed
+
+	Sent   uint64 `json:"sent"`
+	Unsent uint64 `json:"unsent"`
+	// Expected deliveries, over all workers, of what this worker sent: each
+	// publication times its room's planned subscribers. Summed over the
+	// workers and less their Delivered it is what is outstanding, as long as
+	// no subscriber is gone.
+	Expected   uint64 `json:"expected"`
+	Delivered  uint64 `json:"delivered"` // unique, both phases
+	Duplicated uint64 `json:"duplicated"`
+	Reordered  uint64 `json:"reordered"`
+	Missing    uint64 `json:"missing"` // in open gaps just now
+	Corrupt    uint64 `json:"corrupt"`
+	Misrouted  uint64 `json:"misrouted"`
+
+	Delivery *latency.Histogram `json:"delivery"`
+	ReadLag  *latency.Histogram `json:"read_lag"`
+	SendLag  *latency.Histogram `json:"send_lag"`
+
+	// Loops is the CPU time of each receiver and, last, of the sender, since
+	// the engine's start.
+	Loops []time.Duration `json:"loops_ns"`
+}
+
+// Closing is how many publications of one publisher left, by phase: those of
+// the sequences 0 … WarmUp+Measure−1, without holes.
+type Closing struct {
+	Publisher int    `json:"publisher"`
+	WarmUp    uint64 `json:"warm_up"`
+	Measure   uint64 `json:"measure"`
+}
+
+// PublicationRecord is one measured publication as this worker's subscribers
+// received it. First and Last are arrival − due time, in nanoseconds.
+type PublicationRecord struct {
+	Publisher int    `json:"p"`
+	Sequence  uint64 `json:"s"`
+	First     int64  `json:"f"`
+	Last      int64  `json:"l"`
+	Count     uint32 `json:"n"`
+}
+
+// Account is one worker's final word.
+type Account struct {
+	// Ledger has this worker's part of each field: planned, sent and unsent of
+	// its own publishers, everything else of its own subscribers.
+	Ledger result.Ledger `json:"ledger"`
+	// ClosedByTarget is how many connections the target ended.
+	ClosedByTarget uint64           `json:"closed_by_target"`
+	Failures       []result.Failure `json:"failures,omitempty"` // of the ramp and after it
+
+	// Histograms of the measured phase by name; see [Delivery] and the others.
+	Histograms map[string]*latency.Histogram `json:"histograms"`
+	// Publications of the measured phase that arrived here at all, for
+	// completion and spread over all workers. None for an echo.
+	Publications []PublicationRecord `json:"publications,omitempty"`
+
+	// Arrivals of measured deliveries by what their time rests on: the last
+	// frame of a read has its own kernel stamp, an earlier one shares it as an
+	// upper bound, and without a stamp the time of the read stands in.
+	ExactStamps   uint64 `json:"exact_stamps"`
+	BoundStamps   uint64 `json:"bound_stamps"`
+	MissingStamps uint64 `json:"missing_stamps"`
+	// ClampedStamps were later than their read and count as the read.
+	ClampedStamps uint64 `json:"clamped_stamps"`
+	// ClockSteps is how often CLOCK_REALTIME was seen to jump.
+	ClockSteps uint64 `json:"clock_steps"`
+
+	// FilledBuffers counts the times that emptying a receive buffer brought at
+	// least half of the receive window: the target's bytes may have waited
+	// outside, where no stamp sees them. FilledConnections counts the
+	// connections that they fell on.
+	FilledBuffers     uint64 `json:"filled_buffers"`
+	FilledConnections uint64 `json:"filled_connections"`
+	Reads             uint64 `json:"reads"` // recvmsg calls on open connections
+	ReadBytes         uint64 `json:"read_bytes"`
+	// ToPublishers are messages that arrived on a fan-out's publishing
+	// connections. They are read and not looked at.
+	ToPublishers uint64 `json:"to_publishers"`
+
+	// FirstArrival and LastArrival of measured deliveries, CLOCK_MONOTONIC in
+	// nanoseconds; 0 if nothing arrived.
+	FirstArrival int64 `json:"first_arrival_ns"`
+	LastArrival  int64 `json:"last_arrival_ns"`
+
+	// LoopCPU is the CPU time of each receiver and, last, of the sender, from
+	// the measured phase's Begin to Settle.
+	LoopCPU []time.Duration `json:"loop_cpu_ns"`
+	// SenderPriority is whether the sender's thread got its raised priority.
+	SenderPriority bool `json:"sender_priority"`
+	// GCPauses of the process since the engine's start.
+	GCPauses     int64         `json:"gc_pauses"`
+	GCPauseTotal time.Duration `json:"gc_pause_total_ns"`
+	GCPauseMax   time.Duration `json:"gc_pause_max_ns"`
+}

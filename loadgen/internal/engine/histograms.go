@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"time"
+
+	"fanbench/loadgen/latency"
+)
+
+// kind numbers the histograms that an [Account] names.
+type kind uint8
+
+const (
+	delivery kind = iota
+	sentDelivery
+	readLag
+	sendLag
+	blocked
+	kinds
+)
+
+var kindNames = [kinds]string{Delivery, SentDelivery, ReadLag, SendLag, Blocked}
+
+// histograms are one set of a thread's recordings. The thread records into one
+// set; a reader takes it and leaves an empty one, so that nothing is recorded
+// twice and nothing is locked.
+type histograms [kinds]*latency.Histogram
+
+func newHistograms(wanted ...kind) *histograms {
+	h := &histograms{}
+	for _, k := range wanted {
+		h[k] = latency.New(latency.Precise)
+	}
+	return h
+}
+
+func (h *histograms) record(k kind, nanoseconds int64) { h[k].Record(time.Duration(nanoseconds)) }
+
+// merge adds o's counts of the kinds that h holds. All have one geometry:
+// anything else is a programmer's error.
+func (h *histograms) merge(o *histograms) {
+	for k, more := range o {
+		if more == nil || h[k] == nil {
+			continue
+		}
+		if err := h[k].Merge(more); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func (h *histograms) reset() {
+	for _, one := range h {
+		if one != nil {
+			one.Reset()
+		}
+	}
+}
+
+// named is the form of an [Account].
+func (h *histograms) named() map[string]*latency.Histogram {
+	named := map[string]*latency.Histogram{}
+	for k, one := range h {
+		if one != nil {
+			named[kindNames[k]] = one
+		}
+	}
+	return named
+}

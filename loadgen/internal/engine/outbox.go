@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"fanbench/loadgen/internal/plan"
+)
+
+const (
+	gone = -1 // in place of a descriptor: not open yet, or no longer
+
+	// maxControl bounds the control frames that wait behind a cut frame, in
+	// bytes. A target that floods pings and reads nothing gets no more pongs.
+	maxControl = 16 << 10
+)
+
+// departure is one publication on its way out.
+type departure struct {
+	publisher int
+	room      int
+	sequence  uint64
+	due       int64 // CLOCK_MONOTONIC, nanoseconds
+	first     int64 // first attempt to write
+	phase     plan.Phase
+}
+
+// An outbox orders the writes to one connection, so that publications and
+// pongs, which come from different threads, never meet inside a frame. It
+// holds what the kernel did not take: memory grows by a few bytes for each
+// publication that waits, never by their payloads.
+type outbox struct {
+	mu sync.Mutex
+	fd int32 // or gone
+
+	bytes   []byte    // to be written before all else: the tail of a cut frame, then control frames
+	cut     departure // whose tail bytes begins with, as long as cutLeft > 0
+	cutLeft int       // bytes
+	queue   []departure
+
+	// watcher is whom to ask for writability, nil if its events come anyway.
+	watcher *thread
+	tag     int // of those events
+	armed   bool
+}
+
+func (o *outbox) blocked() bool { return len(o.bytes) > 0 || len(o.queue) > 0 }
+
+// wait asks for an event when the socket takes more. The lock is held.
+func (o *outbox) wait() {
+	if o.watcher == nil || o.armed {
+		return
+	}
+	// It fails for want of memory only; the connection then stays blocked,
+	// which is what its account says.
+	o.armed = o.watcher.watch(int(o.fd), o.tag, unix.EPOLLOUT) == nil
+}
+
+// control writes a control frame, or keeps it until the socket takes it.
+func (o *outbox) control(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fd == gone {
+		return
+	}
+	if len(o.bytes) > 0 {
+		if len(o.bytes) < o.cutLeft+maxControl {
+			o.bytes = append(o.bytes, frame...)
+		}
+		return
+	}
+	n, errno := send(o.fd, frame)
+	if errno != 0 && errno != unix.EAGAIN {
+		return // the reader will see the end
+	}
+	if n < len(frame) {
+		o.bytes = append(o.bytes, frame[n:]...)
+		o.wait()
+	}
+}
+
+// push writes bytes until the socket takes no more. It returns the publication
+// that thereby left whole, if one did. The lock is held.
+func (o *outbox) push() (left departure, whole bool, errno unix.Errno) {
+	n, errno := send(o.fd, o.bytes)
+	if errno != 0 {
+		return departure{}, false, errno
+	}
+	o.bytes = o.bytes[:copy(o.bytes, o.bytes[n:])]
+	if o.cutLeft > 0 {
+		o.cutLeft = max(0, o.cutLeft-n)
+		whole = o.cutLeft == 0
+	}
+	return o.cut, whole, 0
+}
+
+// close ends the outbox and the descriptor under one lock, so that nobody
+// writes to the descriptor's number when it is another's. final, a frame to
+// part with, is not waited for.
+func (o *outbox) close(final []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fd == gone {
+		return
+	}
+	if len(o.bytes) == 0 && len(final) > 0 {
+		_, _ = send(o.fd, final)
+	}
+	unix.Close(int(o.fd))
+	o.fd = gone
+}
+
+// forget drops the publications that wait. The lock is held.
+func (o *outbox) forget() (waiting int) {
+	waiting = len(o.queue)
+	if o.cutLeft > 0 {
+		waiting++
+	}
+	o.queue, o.cutLeft = nil, 0
+	return waiting
+}

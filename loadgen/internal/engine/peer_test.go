@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"fanbench/server/frame"
+)
+
+// peer is the target of the tests: plain blocking sockets, one goroutine a
+// connection, and a script for whatever it is to do wrong. Paths are
+// /room/{name}, /publish/{name} and /echo.
+type peer struct {
+	listener net.Listener
+	script   script
+	wait     sync.WaitGroup
+
+	mu      sync.Mutex
+	rooms   map[string][]*peerConn
+	conns   []*peerConn
+	publics int // publications so far
+}
+
+// script is how a peer deviates. Its zero value is a correct server.
+type script struct {
+	// answer replaces the 101 answer; returning nil leaves the handshake
+	// unanswered.
+	answer func(key string) []byte
+	// glue is written in one piece with the 101 answer.
+	glue []byte
+	// deliver says what a member gets of the n-th publication, by default the
+	// publication. It runs under the peer's lock.
+	deliver func(n, member int, message []byte) [][]byte
+	// route says which room a publication goes to, by default its own.
+	route func(n int, room string) string
+	// stall keeps the peer from reading publications until it is closed.
+	stall chan struct{}
+	// published runs after the n-th publication was delivered.
+	published func(p *peer, n int)
+}
+
+type peerConn struct {
+	net.Conn
+	room   string
+	mu     sync.Mutex
+	closes []ws.StatusCode // codes of Close frames received
+	pongs  int
+}
+
+func startPeer(t *testing.T, s script) *peer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{listener: listener, script: s, rooms: map[string][]*peerConn{}}
+	p.wait.Go(p.accept)
+	t.Cleanup(p.stop)
+	return p
+}
+
+func (p *peer) address() netip.AddrPort { return netip.MustParseAddrPort(p.listener.Addr().String()) }
+
+// stop ends the peer and all its connections.
+func (p *peer) stop() {
+	p.listener.Close()
+	p.each(func(c *peerConn) { c.Close() })
+	p.wait.Wait()
+}
+
+func (p *peer) each(f func(*peerConn)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		f(c)
+	}
+}
+
+func (p *peer) accept() {
+	for {
+		raw, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		c := &peerConn{Conn: raw}
+		p.mu.Lock()
+		p.conns = append(p.conns, c)
+		p.mu.Unlock()
+		p.wait.Go(func() {
+			defer c.Close()
+			p.serve(c)
+		})
+	}
+}
+
+func (p *peer) serve(c *peerConn) {
+	in := bufio.NewReader(c)
+	request, err := http.ReadRequest(in)
+	if err != nil {
+		return
+	}
+	answer := switching(request.Header.Get("Sec-WebSocket-Key"))
+	if p.script.answer != nil {
+		answer = p.script.answer(request.Header.Get("Sec-WebSocket-Key"))
+	}
+	var room, kind string
+	if _, err := fmt.Sscanf(request.URL.Path, "/room/%s", &room); err == nil {
+		kind = "subscribe"
+	} else if _, err := fmt.Sscanf(request.URL.Path, "/publish/%s", &room); err == nil {
+		kind = "publish"
+	}
+	c.room = room
+	p.mu.Lock()
+	if kind == "subscribe" {
+		p.rooms[room] = append(p.rooms[room], c)
+	}
+	_, err = c.Write(append(answer, p.script.glue...))
+	p.mu.Unlock()
+	if err != nil {
+		return
+	}
+	if kind == "publish" && p.script.stall != nil {
+		<-p.script.stall
+	}
+	var parser frame.Parser
+	config := &frame.Config{MaxMessage: 1 << 20, CheckUTF8: true}
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := in.Read(buffer)
+		if err != nil {
+			return
+		}
+		for b := buffer[:n]; ; {
+			m, used, ok, err := parser.Next(config, b)
+			if err != nil || !ok {
+				if err != nil {
+					return
+				}
+				break
+			}
+			b = b[used:]
+			if !p.take(c, kind, room, m) {
+				return
+			}
+		}
+	}
+}
+
+func (p *peer) take(c *peerConn, kind, room string, m frame.Message) (goOn bool) {
+	switch m.Op {
+	case ws.OpClose:
+		code, _, _ := frame.ParseClose(m.Payload)
+		c.mu.Lock()
+		c.closes = append(c.closes, code)
+		c.mu.Unlock()
+		return false
+	case ws.OpPong:
+		c.mu.Lock()
+		c.pongs++
+		c.mu.Unlock()
+		return true
+	}
+	if kind == "publish" {
+		p.publish(room, m)
+		return true
+	}
+	_, err := c.Write(frame.AppendFrame(nil, m.Op, m.Payload))
+	return err == nil
+}
+
+func (p *peer) publish(room string, m frame.Message) {
+	p.mu.Lock()
+	n := p.publics
+	p.publics++
+	if p.script.route != nil {
+		room = p.script.route(n, room)
+	}
+	for i, member := range p.rooms[room] {
+		messages := [][]byte{m.Payload}
+		if p.script.deliver != nil {
+			messages = p.script.deliver(n, i, slices.Clone(m.Payload))
+		}
+		for _, message := range messages {
+			// A member that has gone has lost it, as the engine will say.
+			_, _ = member.Write(frame.AppendFrame(nil, m.Op, message))
+		}
+	}
+	p.mu.Unlock()
+	if p.script.published != nil {
+		p.script.published(p, n)
+	}
+}
+
+// switching is the right answer to a handshake.
+func switching(key string) []byte {
+	accept := acceptKey([]byte(key))
+	return fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept[:])
+}
+
+// refusedAddress is an address that nobody listens on.
+func refusedAddress(t testing.TB) netip.AddrPort {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return netip.MustParseAddrPort(listener.Addr().String())
+}

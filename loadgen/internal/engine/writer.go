@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+
+	"fanbench/loadgen/internal/clock"
+	"fanbench/loadgen/internal/plan"
+	"fanbench/loadgen/internal/stamp"
+	"fanbench/loadgen/scenario"
+	"fanbench/server/frame"
+)
+
+// A writer encodes publications, writes them and counts what left. It belongs
+// to one thread: the sender's, or in a closed loop the receiver's.
+type writer struct {
+	plan   *plan.Plan
+	epoch  int64
+	run    uint32
+	op     ws.OpCode
+	fanout bool // a publication has its room's subscribers, not only its publisher
+
+	payload []byte // stamp and padding
+	frame   []byte // payload, masked, behind its header
+	masks   *rand.PCG
+
+	sent     []Closing // by publisher
+	counts   departures
+	waiting  int // publications in outboxes
+	recorded *histograms
+	stopped  bool // nothing leaves any more
+
+	// idle: the phase's publications have left or are unsent. Read by others.
+	idle atomic.Bool
+}
+
+// departures counts publications by what became of them.
+type departures struct {
+	sent         uint64
+	unsent       uint64
+	expected     uint64 // deliveries of what was sent, over all workers
+	measuredSent uint64
+}
+
+func newWriter(c Config) *writer {
+	s := c.Plan.Scenario()
+	w := &writer{
+		plan: c.Plan, epoch: c.Epoch, run: c.RunID & stamp.MaxRun,
+		op:       ws.OpText,
+		fanout:   s.Workload == scenario.Fanout,
+		payload:  make([]byte, max(int(s.Size), stamp.Size)),
+		masks:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
+		sent:     make([]Closing, c.Plan.Publishers()),
+		recorded: newHistograms(sendLag, blocked),
+	}
+	if s.Binary {
+		w.op = ws.OpBinary
+	}
+	stamp.Padding(w.payload[stamp.Size:])
+	w.idle.Store(true)
+	return w
+}
+
+// mask draws a frame's masking key; see newKey for why from this source.
+func mask(source *rand.PCG) (key [4]byte) {
+	binary.NativeEndian.PutUint32(key[:], uint32(source.Uint64()))
+	return key
+}
+
+// publish makes the first attempt to write a publication. What the socket does
+// not take waits in the outbox.
+func (w *writer) publish(o *outbox, d departure) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fd == gone || w.stopped {
+		w.counts.unsent++
+		return
+	}
+	d.first = clock.Now()
+	if d.phase == plan.Measure {
+		w.recorded.record(sendLag, d.first-d.due)
+	}
+	if o.blocked() {
+		o.queue = append(o.queue, d)
+		w.waiting++
+		return
+	}
+	w.encode(d)
+	n, errno := send(o.fd, w.frame)
+	if errno != 0 && errno != unix.EAGAIN {
+		w.counts.unsent++ // the reader will see the end
+		return
+	}
+	if n == len(w.frame) {
+		w.left(d)
+		return
+	}
+	o.bytes = append(o.bytes, w.frame[n:]...)
+	o.cut, o.cutLeft = d, len(o.bytes)
+	w.waiting++
+	o.wait()
+}
+
+// flush writes what waits in an outbox, as far as the socket takes it.
+func (w *writer) flush(o *outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.fd != gone && o.blocked() {
+		if len(o.bytes) == 0 {
+			d := o.queue[0]
+			if o.queue = o.queue[1:]; len(o.queue) == 0 {
+				o.queue = nil
+			}
+			w.encode(d)
+			o.bytes = append(o.bytes, w.frame...)
+			o.cut, o.cutLeft = d, len(o.bytes)
+		}
+		d, whole, errno := o.push()
+		if whole {
+			w.waiting--
+			w.left(d)
+		}
+		if errno == unix.EAGAIN {
+			o.wait()
+			return
+		}
+		if errno != 0 {
+			w.drop(o.forget())
+			return
+		}
+	}
+}
+
+// clear forgets what waits in an outbox.
+func (w *writer) clear(o *outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w.drop(o.forget())
+}
+
+func (w *writer) drop(waiting int) {
+	w.waiting -= waiting
+	w.counts.unsent += uint64(waiting)
+}
+
+// left counts a publication that the kernel has accepted whole.
+func (w *writer) left(d departure) {
+	w.counts.sent++
+	members := 1
+	if w.fanout {
+		members = w.plan.RoomSubscribers(d.room)
+	}
+	w.counts.expected += uint64(members)
+	if d.phase == plan.WarmUp {
+		w.sent[d.publisher].WarmUp++
+		return
+	}
+	w.sent[d.publisher].Measure++
+	w.counts.measuredSent++
+	w.recorded.record(blocked, clock.Now()-d.first)
+}
+
+// encode writes a publication's frame.
+func (w *writer) encode(d departure) {
+	stamp.Encode(w.payload, stamp.Stamp{
+		Run: w.run, Room: d.room, Publisher: d.publisher, Sequence: d.sequence,
+		Due: d.due - w.epoch, Lag: d.first - d.due,
+	})
+	w.frame = frame.AppendMasked(w.frame[:0], w.op, w.payload, mask(w.masks))
+}

@@ -1,0 +1,253 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/progress"
+	"fanbench/loadgen/internal/vitals"
+	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
+)
+
+// totals are the workers' counts at one poll, added up.
+type totals struct {
+	open, failed        int
+	sent                uint64
+	expected, delivered uint64
+	missing             uint64
+	sentAll             bool
+	loops               [][]time.Duration // CPU time by worker and loop
+}
+
+// rampTotals are the workers' ramps, added up once all have ended.
+type rampTotals struct {
+	done                     bool
+	requested, opened, given int
+	failures                 []result.Failure
+	connect                  *latency.Histogram
+	seconds                  float64 // of the slowest worker
+}
+
+// poll asks all workers for their state and adds it up.
+func (c *conductor) poll() {
+	states, err := c.fleet.Poll()
+	if err != nil {
+		c.lose(err)
+	}
+	if len(states) == 0 {
+		return
+	}
+	sum := totals{sentAll: true}
+	var ramps []engine.Ramp
+	for _, s := range states {
+		t := s.Tick
+		sum.open += t.Open
+		sum.failed += t.Failed
+		sum.sent += t.Sent
+		sum.expected += t.Expected
+		sum.delivered += t.Delivered
+		sum.missing += t.Missing
+		sum.sentAll = sum.sentAll && s.Sent
+		sum.loops = append(sum.loops, t.Loops)
+		if s.Ramp != nil {
+			ramps = append(ramps, *s.Ramp)
+		}
+		c.add(&c.slice.delivery, t.Delivery)
+		c.add(&c.slice.readLag, t.ReadLag)
+		c.add(&c.slice.sendLag, t.SendLag)
+	}
+	c.last = sum
+	if !c.ramp.done && len(ramps) == c.Scenario.Workers {
+		c.ramp = c.addRamps(ramps)
+	}
+	// A target of which at least half of the connections are gone has died, or
+	// lets nobody stay. A lost worker's connections are not the target's doing.
+	if gone := c.ramp.opened - c.last.open; c.ramp.done && c.lost == nil && gone > 0 && 2*gone >= c.ramp.opened {
+		c.gone = true
+		c.end(fmt.Sprintf("the target is gone: %d of %d connections closed", gone, c.ramp.opened))
+	}
+}
+
+// merged notes a histogram that could not be added: the workers would not be of
+// this build.
+func (c *conductor) merged(err error) {
+	if err != nil {
+		c.end(err.Error())
+	}
+}
+
+func (c *conductor) addRamps(ramps []engine.Ramp) rampTotals {
+	sum := rampTotals{done: true}
+	for _, r := range ramps {
+		sum.requested += r.Requested
+		sum.opened += r.Opened
+		sum.given += r.NotAttempted
+		sum.failures = addFailures(sum.failures, r.Failures)
+		sum.seconds = max(sum.seconds, r.Seconds)
+		if r.Connect == nil {
+			continue
+		}
+		if sum.connect == nil {
+			sum.connect = r.Connect.Clone()
+		} else {
+			c.merged(sum.connect.Merge(r.Connect))
+		}
+	}
+	return sum
+}
+
+// addFailures merges by bucket, most frequent first.
+func addFailures(sum, more []result.Failure) []result.Failure {
+	for _, f := range more {
+		at := slices.IndexFunc(sum, func(s result.Failure) bool { return s.Bucket == f.Bucket })
+		if at < 0 {
+			sum = append(sum, f)
+		} else {
+			sum[at].Count += f.Count
+		}
+	}
+	slices.SortStableFunc(sum, func(a, b result.Failure) int {
+		switch {
+		case a.Count > b.Count:
+			return -1
+		case a.Count < b.Count:
+			return 1
+		}
+		return 0
+	})
+	return sum
+}
+
+// columns of the series.
+var columns = []string{
+	"time_seconds", "connections", "sent", "delivered", "deliveries_per_second", "missing", "outstanding",
+	"delivery_p50_seconds", "delivery_p99_seconds", "read_lag_p99_seconds", "send_lag_p99_seconds",
+	"target_cpu_seconds", "target_resident_bytes", "generator_cpu_seconds", "generator_resident_bytes",
+}
+
+// rows are the series so far.
+type rows struct {
+	rows      [][]*float64
+	next      int64 // when the next row is due, Mono
+	at        int64 // when the latest was taken
+	delivered uint64
+	phase     string // of the latest line that was shown
+}
+
+// align lets the next row end one interval after a phase's start.
+func (r *rows) align(at int64) { r.next = at + int64(rowInterval) }
+
+// tick shows the latest poll and, once a second, adds a row to the series.
+func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned time.Duration) {
+	now := c.clock.Mono()
+	line := progress.Line{
+		Phase: phase, Elapsed: time.Duration(now - begun), Planned: planned,
+		Open: c.last.open, Connections: c.plan.Connections(), Failed: c.last.failed,
+		Lost: c.last.missing, Outstanding: c.outstanding(),
+	}
+	r := &c.rows
+	if r.at == 0 {
+		r.at = c.started
+		r.align(c.started)
+	}
+	if now < r.next {
+		if phase == "ramp" || phase != r.phase {
+			r.phase = phase
+			c.show(line)
+		}
+		return
+	}
+	r.phase = phase
+	row := c.row(ctx, now)
+	line.DeliveriesPerSec = row[4]
+	line.P50, line.P99 = quantile(c.slice.delivery, 0.5), quantile(c.slice.delivery, 0.99)
+	line.SendLagP99 = quantile(c.slice.sendLag, 0.99)
+	c.show(line)
+
+	r.rows = append(r.rows, row)
+	r.at, r.delivered = now, c.last.delivered
+	for r.next <= now {
+		r.next += int64(rowInterval)
+	}
+	c.slice.reset()
+}
+
+func (c *conductor) row(ctx context.Context, now int64) []*float64 {
+	l := c.last
+	row := []*float64{
+		number(c.since(now)), number(float64(l.open)), number(float64(l.sent)), number(float64(l.delivered)),
+		nil, number(float64(l.missing)), number(float64(c.outstanding())),
+		seconds(quantile(c.slice.delivery, 0.5)), seconds(quantile(c.slice.delivery, 0.99)),
+		seconds(quantile(c.slice.readLag, 0.99)), seconds(quantile(c.slice.sendLag, 0.99)),
+	}
+	if elapsed := time.Duration(now - c.rows.at); elapsed > 0 && l.delivered >= c.rows.delivered && l.sent > 0 {
+		row[4] = number(float64(l.delivered-c.rows.delivered) / elapsed.Seconds())
+	}
+	for _, source := range []vitals.Source{c.Target, c.Generator} {
+		if reading := read(ctx, source); reading != nil {
+			row = append(row, number(reading.CPUSeconds), number(float64(reading.ResidentBytes)))
+		} else {
+			row = append(row, nil, nil)
+		}
+	}
+	return row
+}
+
+// read takes one reading; nil if there is no source or it has nothing to say.
+func read(ctx context.Context, source vitals.Source) *vitals.Reading {
+	if source == nil {
+		return nil
+	}
+	r, err := source.Read(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil
+	}
+	return &r
+}
+
+// take reads everything at one edge, 0 or 1, of a stretch.
+func (c *conductor) take(ctx context.Context, e *edges, edge int) {
+	e.target[edge] = read(ctx, c.Target)
+	e.generator[edge] = read(ctx, c.Generator)
+	e.loops[edge] = c.last.loops
+	e.at[edge] = c.clock.Mono()
+}
+
+// cpu is the CPU time between two readings in seconds; nil if either is absent.
+func cpu(edge [2]*vitals.Reading) *float64 {
+	if edge[0] == nil || edge[1] == nil {
+		return nil
+	}
+	return number(edge[1].CPUSeconds - edge[0].CPUSeconds)
+}
+
+// resident is by how much resident memory grew between two readings, in bytes;
+// nil if either is absent.
+func resident(edge [2]*vitals.Reading) *float64 {
+	if edge[0] == nil || edge[1] == nil {
+		return nil
+	}
+	return number(float64(edge[1].ResidentBytes) - float64(edge[0].ResidentBytes))
+}
+
+// quantile is nil for an empty histogram.
+func quantile(h *latency.Histogram, q float64) *time.Duration {
+	if h == nil || h.Count() == 0 {
+		return nil
+	}
+	d := h.Quantile(q)
+	return &d
+}
+
+func seconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	return number(d.Seconds())
+}
+
+func number(v float64) *float64 { return &v }

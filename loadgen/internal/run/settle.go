@@ -1,0 +1,140 @@
+package run
+
+import (
+	"time"
+
+	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
+)
+
+// settle asks for the closing counts and the accounts, and merges them.
+func (c *conductor) settle() {
+	closing, err := c.fleet.Count()
+	if err == nil {
+		c.accounts, err = c.fleet.Settle(closing)
+	} else {
+		c.accounts, _ = c.fleet.Settle(closing) // the same workers are missing
+	}
+	if err != nil {
+		c.lose(err)
+	}
+	ledger := result.Ledger{GapsAgree: len(c.accounts) == c.Scenario.Workers}
+	for _, a := range c.accounts {
+		addLedger(&ledger, a.Ledger)
+		c.result.Failures = addFailures(c.result.Failures, a.Failures)
+	}
+	if missing := c.Scenario.Workers - len(c.accounts); missing > 0 {
+		c.warn(plural(missing, "worker's account is", "workers' accounts are")+" missing: the ledger covers the others alone",
+			"look at why the worker ended")
+	}
+	c.result.Ledger = ledger
+}
+
+// addLedger adds one worker's part.
+func addLedger(sum *result.Ledger, part result.Ledger) {
+	for _, f := range []struct {
+		into *uint64
+		more uint64
+	}{
+		{&sum.Planned, part.Planned}, {&sum.Sent, part.Sent}, {&sum.Unsent, part.Unsent},
+		{&sum.Expected, part.Expected}, {&sum.Delivered, part.Delivered}, {&sum.Lost, part.Lost},
+		{&sum.LostUp, part.LostUp}, {&sum.LostDown, part.LostDown}, {&sum.Excluded, part.Excluded},
+		{&sum.Duplicated, part.Duplicated}, {&sum.Reordered, part.Reordered}, {&sum.Corrupt, part.Corrupt},
+		{&sum.Misrouted, part.Misrouted}, {&sum.Foreign, part.Foreign}, {&sum.Unknown, part.Unknown}, {&sum.Late, part.Late},
+		{&sum.MeasuredPlanned, part.MeasuredPlanned}, {&sum.MeasuredSent, part.MeasuredSent}, {&sum.MeasuredDelivered, part.MeasuredDelivered},
+	} {
+		*f.into += f.more
+	}
+	sum.GapsAgree = sum.GapsAgree && part.GapsAgree
+}
+
+// Names of the histograms that are made here, of publications as all workers
+// together received them. The others are the engine's.
+const (
+	first      = "first"      // first delivery − due time
+	completion = "completion" // last delivery − due time
+	spread     = "spread"     // last delivery − first
+	connect    = "connect"    // SYN to the arrival of the 101 answer
+)
+
+// order of the histograms in the result.
+var order = []string{
+	engine.Delivery, engine.SentDelivery, first, completion, spread,
+	engine.ReadLag, engine.SendLag, engine.Blocked, connect,
+}
+
+// histograms merges the workers' histograms by name. Those without a record are
+// left out.
+func (c *conductor) histograms() map[string]*latency.Histogram {
+	merged := make(map[string]*latency.Histogram)
+	for _, a := range c.accounts {
+		for name, h := range a.Histograms {
+			if h == nil || h.Count() == 0 {
+				continue
+			}
+			if sum := merged[name]; sum != nil {
+				c.merged(sum.Merge(h))
+			} else {
+				merged[name] = h.Clone()
+			}
+		}
+	}
+	if h := c.ramp.connect; h != nil && h.Count() > 0 {
+		merged[connect] = h
+	}
+	return merged
+}
+
+// publicationKey names one publication of the run.
+type publicationKey struct {
+	publisher int
+	sequence  uint64
+}
+
+// publications merges what each worker's subscribers received of each measured
+// publication into the histograms first, completion and spread, and returns
+// how many there were and how many of them reached every planned subscriber.
+func (c *conductor) publications(into map[string]*latency.Histogram) (all, complete uint64) {
+	merged := make(map[publicationKey]engine.PublicationRecord)
+	for _, a := range c.accounts {
+		for _, r := range a.Publications {
+			key := publicationKey{r.Publisher, r.Sequence}
+			if sum, known := merged[key]; known {
+				r.First, r.Last, r.Count = min(r.First, sum.First), max(r.Last, sum.Last), r.Count+sum.Count
+			}
+			merged[key] = r
+		}
+	}
+	if len(merged) == 0 {
+		return 0, 0
+	}
+	for _, name := range []string{first, completion, spread} {
+		into[name] = latency.New(latency.Precise)
+	}
+	for key, r := range merged {
+		into[first].Record(time.Duration(r.First))
+		into[completion].Record(time.Duration(r.Last))
+		into[spread].Record(time.Duration(r.Last - r.First))
+		if int(r.Count) >= c.plan.RoomSubscribers(c.plan.PublisherRoom(key.publisher)) {
+			complete++
+		}
+	}
+	return uint64(len(merged)), complete
+}
+
+// encode writes the histograms into the result, in their order.
+func (c *conductor) encode(histograms map[string]*latency.Histogram) {
+	for _, name := range order {
+		h := histograms[name]
+		if h == nil {
+			continue
+		}
+		encoded, err := result.NewHistogram(name, h)
+		if err != nil {
+			c.warn(err.Error(), "report this as a fault of loadgen")
+			continue
+		}
+		c.result.Histograms = append(c.result.Histograms, encoded)
+	}
+}

@@ -1,0 +1,53 @@
+package verdict
+
+import (
+	"slices"
+
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// Exit codes of the design's table, as far as a single run can end.
+const (
+	ExitFine        = 0
+	ExitBreach      = 1
+	ExitUntrusted   = 3
+	ExitInterrupted = 130
+)
+
+// ExitCode is how the program ends after a run. A target that died or was never
+// reached outranks what was lost with it; a loss that the ledger vouches for
+// outranks other metrics that are not valid.
+func ExitCode(r *result.Result) int {
+	tripped := func(name string) bool {
+		return slices.ContainsFunc(r.Verdict.Guards, func(g result.Guard) bool { return g.Name == name && g.Tripped })
+	}
+	switch {
+	case r.Verdict.Interrupted:
+		return ExitInterrupted
+	case tripped(Connected), tripped(TargetAlive):
+		return ExitUntrusted
+	case len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && Breached(r):
+		return ExitBreach
+	case r.Verdict.Verdict != Valid:
+		return ExitUntrusted
+	default:
+		return ExitFine
+	}
+}
+
+// Breached: the ledger has an entry that the scenario does not allow.
+func Breached(r *result.Result) bool {
+	for entry, count := range map[string]uint64{
+		scenario.AllowLost:       r.Ledger.Lost,
+		scenario.AllowDuplicated: r.Ledger.Duplicated,
+		scenario.AllowReordered:  r.Ledger.Reordered,
+		scenario.AllowCorrupt:    r.Ledger.Corrupt,
+		scenario.AllowMisrouted:  r.Ledger.Misrouted,
+	} {
+		if count > 0 && !r.Scenario.Allows(entry) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,345 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// all is a histogram of a hundred equal records.
+func all(d time.Duration) *latency.Histogram {
+	h := latency.New(latency.Precise)
+	for range 100 {
+		h.Record(d)
+	}
+	return h
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func asked(t *testing.T, settings ...string) scenario.Scenario {
+	t.Helper()
+	var opts []scenario.Option
+	for _, s := range settings {
+		key, value, _ := strings.Cut(s, "=")
+		opts = append(opts, scenario.Set(key, value, ""))
+	}
+	s, err := scenario.New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// healthy is a fan-out that neither side had trouble with: 2 CPUs, of which the
+// target may use one.
+func healthy(t *testing.T) Evidence {
+	return Evidence{
+		Scenario: asked(t),
+		Metrics: map[string]result.Metric{
+			"delivery.p99": {}, "sent_delivery.p99": {}, "completion.p50": {}, "spread.p50": {}, "read_lag.p99": {}, "send_lag.p99": {},
+			"deliveries_per_second": {}, "connections_per_second": {}, "connect.p99": {}, "target.cpu_per_delivery_seconds": {},
+			"generator.cpu_seconds": {}, "target.rss_per_connection_bytes": {}, "stamps.exact_share": {},
+		},
+		Ledger:      result.Ledger{Planned: 120, Sent: 120, Expected: 120_000, Delivered: 120_000, GapsAgree: true},
+		TargetAlive: ptr(true), Requested: 1001, Opened: 1001, Outstanding: ptr(uint64(0)),
+		Delivery: all(20 * time.Millisecond), SentDelivery: all(20 * time.Millisecond),
+		SendLag: all(100 * time.Microsecond), ReadLag: all(100 * time.Microsecond), Blocked: all(10 * time.Microsecond),
+		Arrivals: 100_000, BusiestLoop: ptr(0.3), Interval: 10 * time.Second,
+		GeneratorCPU: ptr(3 * time.Second), TargetCPU: ptr(4 * time.Second), CPUs: 2, TargetCores: 1,
+		Overrun: ptr(20 * time.Millisecond),
+	}
+}
+
+// closedLoop is an echo at rate 0: no timetable, so no due times.
+func closedLoop(t *testing.T, e *Evidence) {
+	e.Scenario = asked(t, "workload=echo", "require=sent-delivery,throughput,ledger")
+	e.Delivery, e.SendLag, e.Overrun = nil, nil, nil
+}
+
+const everything = "delivery sent-delivery throughput ledger connect resident cpu"
+
+func TestJudge(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		change  func(t *testing.T, e *Evidence)
+		verdict string
+		limit   string
+		tripped string // guards, in their order
+		voided  string // metric groups, in the scenario's order
+	}{
+		{"nothing wrong", func(*testing.T, *Evidence) {}, Valid, LimitNone, "", ""},
+
+		// The generator's faults, and what each of them voids.
+		{"send lag voids latency from due time", func(_ *testing.T, e *Evidence) { e.SendLag = all(3 * time.Millisecond) },
+			GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
+		{"and nothing that a scenario counting from sent requires", func(t *testing.T, e *Evidence) {
+			e.Scenario, e.SendLag = asked(t, "latency-from=sent"), all(3*time.Millisecond)
+		}, Valid, LimitGenerator, "send-lag", "delivery"},
+		{"a send lag of 5 % of the median is accepted", func(_ *testing.T, e *Evidence) {
+			e.Delivery, e.SendLag = all(100*time.Millisecond), all(4900*time.Microsecond)
+		}, Valid, LimitNone, "", ""},
+		{"a send lag of 1 ms is always accepted", func(_ *testing.T, e *Evidence) {
+			e.Delivery, e.SendLag = all(50*time.Microsecond), all(990*time.Microsecond)
+		}, Valid, LimitNone, "", ""},
+		{"read lag voids no figure by arrival, and holds nobody up", func(_ *testing.T, e *Evidence) { e.ReadLag = all(5 * time.Millisecond) },
+			Valid, LimitNone, "read-lag", ""},
+		{"a read lag of 10 % of the p99 is accepted", func(_ *testing.T, e *Evidence) {
+			e.SentDelivery, e.ReadLag = all(100*time.Millisecond), all(9900*time.Microsecond)
+		}, Valid, LimitNone, "", ""},
+		{"read lag with filled receive buffers voids arrivals", func(_ *testing.T, e *Evidence) {
+			e.ReadLag, e.FilledBuffers = all(5*time.Millisecond), 3
+		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
+		{"and the ledger if the target then closed connections", func(_ *testing.T, e *Evidence) {
+			e.ReadLag, e.FilledBuffers, e.Ledger.LostDown = all(5*time.Millisecond), 3, 7
+		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput ledger"},
+		{"buffers that fill before a prompt reader void nothing", func(_ *testing.T, e *Evidence) { e.FilledBuffers = 3 },
+			Valid, LimitNone, "receive-buffers", ""},
+		{"a busy loop is a limit and voids nothing by itself", func(_ *testing.T, e *Evidence) { e.BusiestLoop = ptr(0.97) },
+			Valid, LimitGenerator, "generator-cpu", ""},
+		{"a closed loop that reads late sets its own pace", func(t *testing.T, e *Evidence) {
+			closedLoop(t, e)
+			e.ReadLag = all(5 * time.Millisecond)
+		}, GeneratorLimited, LimitGenerator, "read-lag", "throughput"},
+		{"a closed loop without CPU left likewise", func(t *testing.T, e *Evidence) {
+			closedLoop(t, e)
+			e.BusiestLoop = ptr(0.97)
+		}, GeneratorLimited, LimitGenerator, "generator-cpu", "throughput"},
+		{"a closed loop that keeps up", closedLoop, Valid, LimitNone, "", ""},
+
+		// Faults of neither or of the target.
+		{"arrivals without kernel stamps", func(_ *testing.T, e *Evidence) { e.StampsMissing = 101 },
+			Invalid, LimitNone, "stamps", "delivery sent-delivery throughput"},
+		{"one arrival in a thousand without", func(_ *testing.T, e *Evidence) { e.StampsMissing = 100 },
+			Valid, LimitNone, "", ""},
+		{"some connections refused", func(_ *testing.T, e *Evidence) {
+			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "refused", Count: 1}}
+		}, Invalid, LimitServer, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		{"some connections without a descriptor", func(_ *testing.T, e *Evidence) {
+			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "descriptors", Count: 1}}
+		}, Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		{"the target died", func(_ *testing.T, e *Evidence) { e.TargetAlive = ptr(false) },
+			Invalid, LimitServer, "target-alive", everything},
+		{"publications that never left", func(_ *testing.T, e *Evidence) { e.Ledger.Sent, e.Ledger.Unsent = 119, 1 },
+			Invalid, LimitNone, "sent", "delivery sent-delivery throughput"},
+		{"deliveries outstanding after the drain", func(_ *testing.T, e *Evidence) { e.Outstanding = ptr(uint64(121)) },
+			Invalid, LimitNone, "drained", "delivery sent-delivery throughput"},
+		{"one delivery in a thousand outstanding", func(_ *testing.T, e *Evidence) { e.Outstanding = ptr(uint64(120)) },
+			Valid, LimitNone, "", ""},
+		{"outstanding where losses are allowed", func(t *testing.T, e *Evidence) {
+			e.Scenario, e.Outstanding = asked(t, "allow=lost"), ptr(uint64(60_000))
+		}, Valid, LimitNone, "", ""},
+		{"two counts of losses that differ", func(_ *testing.T, e *Evidence) { e.Ledger.GapsAgree = false },
+			Invalid, LimitNone, "ledger-agrees", "throughput ledger cpu"},
+		{"a fault of both kinds is not the generator's alone", func(_ *testing.T, e *Evidence) {
+			e.SendLag, e.Ledger.Sent = all(3*time.Millisecond), 119
+		}, Invalid, LimitGenerator, "sent send-lag", "delivery sent-delivery throughput"},
+
+		// What shows that the target was the limit.
+		{"the target used its cores", func(_ *testing.T, e *Evidence) { e.TargetCPU = ptr(9 * time.Second) },
+			Valid, LimitServer, "", ""},
+		{"of a target whose loops are not known, the machine's", func(_ *testing.T, e *Evidence) {
+			e.TargetCPU, e.TargetCores = ptr(9*time.Second), 0
+		}, Valid, LimitNone, "", ""},
+		{"more loops than CPUs use the CPUs", func(_ *testing.T, e *Evidence) {
+			e.TargetCPU, e.GeneratorCPU, e.TargetCores = ptr(18*time.Second), nil, 8
+		}, Valid, LimitServer, "", ""},
+		{"together they used the machine", func(_ *testing.T, e *Evidence) {
+			e.TargetCPU, e.GeneratorCPU, e.TargetCores = ptr(12*time.Second), ptr(7*time.Second), 0
+		}, Valid, LimitBoth, "", ""},
+		{"the target did not take publications", func(_ *testing.T, e *Evidence) { e.Blocked = all(11 * time.Millisecond) },
+			Valid, LimitServer, "", ""},
+		{"deliveries completed slower than offered", func(_ *testing.T, e *Evidence) { e.Overrun = ptr(2 * time.Second) },
+			Valid, LimitServer, "", ""},
+		{"which is not the target's fault if they were sent as late", func(_ *testing.T, e *Evidence) {
+			e.Overrun, e.SendLag = ptr(2*time.Second), all(1900*time.Millisecond)
+		}, GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
+		{"nor known if full buffers held the target up", func(_ *testing.T, e *Evidence) {
+			e.Overrun, e.ReadLag, e.FilledBuffers = ptr(2*time.Second), all(time.Second), 9
+		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
+		{"overload on shared cores is both", func(t *testing.T, e *Evidence) {
+			e.Scenario = asked(t, "latency-from=sent")
+			e.TargetCPU, e.SendLag, e.Overrun = ptr(9500*time.Millisecond), all(20*time.Millisecond), ptr(5*time.Second)
+		}, Valid, LimitBoth, "send-lag", "delivery"},
+
+		// What was not observed counts for nobody.
+		{"nothing observed but the ledger", func(t *testing.T, e *Evidence) {
+			*e = Evidence{Scenario: asked(t, "require=ledger"), Ledger: e.Ledger}
+		}, Valid, LimitNone, "", ""},
+		{"a required group that the run could not observe", func(t *testing.T, e *Evidence) {
+			e.Scenario = asked(t, "require=resident")
+			delete(e.Metrics, "target.rss_per_connection_bytes")
+		}, Invalid, LimitNone, "", ""},
+		{"nothing at all", func(t *testing.T, e *Evidence) { *e = Evidence{Scenario: asked(t)} }, Invalid, LimitNone, "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e := healthy(t)
+			row.change(t, &e)
+			v := Judge(e)
+			var tripped, voided []string
+			for _, g := range v.Guards {
+				if g.Tripped {
+					tripped = append(tripped, g.Name)
+				} else if len(g.Voids) > 0 || g.Remedy != "" {
+					t.Errorf("%s did not trip, and voids %v (%s)", g.Name, g.Voids, g.Remedy)
+				}
+			}
+			for _, group := range scenario.Groups() {
+				if len(v.Voided(group)) > 0 {
+					voided = append(voided, group)
+				}
+			}
+			if v.Verdict != row.verdict || v.Limit != row.limit {
+				t.Errorf("%s, limit %s; want %s, limit %s (%q)", v.Verdict, v.Limit, row.verdict, row.limit, v.Reasons)
+			}
+			if got := strings.Join(tripped, " "); got != row.tripped {
+				t.Errorf("tripped %q, want %q", got, row.tripped)
+			}
+			if got := strings.Join(voided, " "); got != row.voided {
+				t.Errorf("voided %q, want %q", got, row.voided)
+			}
+			if (v.Verdict != Valid || v.Limit != LimitNone) != (len(v.Reasons) > 0) && row.tripped == "" {
+				t.Errorf("%s, limit %s for the reasons %q", v.Verdict, v.Limit, v.Reasons)
+			}
+		})
+	}
+}
+
+func TestReasons(t *testing.T) {
+	for _, row := range []struct {
+		change func(e *Evidence)
+		want   []string
+	}{
+		{func(e *Evidence) { e.TargetCPU = ptr(9600 * time.Millisecond) }, []string{"the target used 0.96 of the 1 CPUs that it can use"}},
+		{func(e *Evidence) { e.Blocked = all(32 * time.Millisecond) }, []string{"the target kept publications waiting 32.01ms at p99 before it took them"}},
+		{func(e *Evidence) { e.Overrun = ptr(10*time.Second + 100*time.Microsecond) }, []string{"the target completed deliveries at 50 % of the offered rate"}},
+		{func(e *Evidence) { e.TargetCPU, e.TargetCores = ptr(16*time.Second), 0 }, []string{"target and generator together used 1.90 of the machine's 2 CPUs"}},
+		{func(e *Evidence) { e.Interrupted = true }, []string{"the run was interrupted"}},
+		{func(e *Evidence) { e.SendLag = all(3 * time.Millisecond) }, []string{"send lag 3ms at p99, limit 1ms; voids delivery"}},
+		{func(e *Evidence) { e.ReadLag = all(3 * time.Second) }, []string{"read lag 3s at p99, limit 2ms; voids nothing"}},
+		{func(e *Evidence) { e.BusiestLoop = ptr(0.972) }, []string{"the generator's busiest loop was on a CPU 97 % of the time, limit 90 %; voids nothing"}},
+		{func(e *Evidence) { e.FilledBuffers = 12 }, []string{"12 reads found a receive buffer half full; voids nothing"}},
+		{func(e *Evidence) { e.StampsMissing = 50_000 }, []string{"50000 of 100000 arrivals have no kernel time stamp; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.Opened = 0 }, []string{"the target opened 0 of 1001 connections",
+			"0 of 1001 connections opened; voids delivery, sent-delivery, throughput, connect, resident, cpu"}},
+		{func(e *Evidence) { e.TargetAlive = ptr(false) }, []string{"the target ended before the run did",
+			"the target did not live to the end; voids delivery, sent-delivery, throughput, ledger, connect, resident, cpu"}},
+		{func(e *Evidence) { e.Ledger.Sent = 100 }, []string{"100 of 120 planned publications left; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.Outstanding = ptr(uint64(5000)) }, []string{"5000 deliveries were outstanding when the drain ended; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.Ledger.GapsAgree = false }, []string{"the two counts of lost deliveries differ; voids ledger, throughput, cpu"}},
+		{func(e *Evidence) { clear(e.Metrics) }, []string{"the scenario requires delivery, and the run observed none"}},
+	} {
+		e := healthy(t)
+		row.change(&e)
+		if got := Judge(e).Reasons; !slices.Equal(got, row.want) {
+			t.Errorf("reasons\n%q, want\n%q", got, row.want)
+		}
+	}
+}
+
+// A guard without its source is absent, it does not stand at 0.
+func TestAbsentSources(t *testing.T) {
+	names := func(e Evidence) string {
+		var names []string
+		for _, g := range Judge(e).Guards {
+			names = append(names, g.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	full := healthy(t)
+	if got, want := names(full), "connected target-alive sent drained ledger-agrees send-lag read-lag generator-cpu receive-buffers stamps"; got != want {
+		t.Errorf("guards %s, want %s", got, want)
+	}
+	echo := healthy(t)
+	closedLoop(t, &echo)
+	if got, want := names(echo), "connected target-alive drained ledger-agrees read-lag generator-cpu receive-buffers stamps"; got != want {
+		t.Errorf("guards of a closed loop %s, want %s", got, want)
+	}
+	if got := names(Evidence{Scenario: asked(t), SendLag: latency.New(latency.Precise)}); got != "" {
+		t.Errorf("guards of nothing: %s", got)
+	}
+}
+
+func TestPartial(t *testing.T) {
+	e := healthy(t)
+	if v := Judge(e); v.Partial || v.Interrupted {
+		t.Error("a whole run is partial")
+	}
+	e.Interrupted = true
+	if v := Judge(e); !v.Partial || !v.Interrupted {
+		t.Error("an interrupted run is not partial")
+	}
+	e.Interrupted, e.TargetAlive = false, ptr(false)
+	if v := Judge(e); !v.Partial || v.Interrupted {
+		t.Error("a run whose target died is not partial")
+	}
+}
+
+func TestGroup(t *testing.T) {
+	for metric, want := range map[string]string{
+		"delivery.p99.9": "delivery", "completion.p50": "delivery",
+		"sent_delivery.max": "sent-delivery", "spread.p90": "sent-delivery",
+		"deliveries_per_second": "throughput", "connections_per_second": "connect", "connect.p99": "connect",
+		"generator.cpu_per_delivery_seconds": "cpu", "target.cpu_seconds": "cpu",
+		"generator.rss_per_connection_bytes": "resident", "target.rss_per_connection_bytes": "resident",
+		"send_lag.p99": "", "read_lag.p99": "", "blocked.max": "", "generator.gc_pause.max": "", "stamps.exact_share": "",
+	} {
+		if got := Group(metric); got != want {
+			t.Errorf("%s is of group %q, want %q", metric, got, want)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	e := healthy(t)
+	e.SendLag = all(time.Second)
+	trusted, untrusted := Split(Judge(e), e.Metrics)
+	if len(trusted)+len(untrusted) != len(e.Metrics) {
+		t.Errorf("%d and %d of %d metrics", len(trusted), len(untrusted), len(e.Metrics))
+	}
+	for name := range e.Metrics {
+		_, struck := untrusted[name]
+		if want := name == "delivery.p99" || name == "completion.p50"; struck != want {
+			t.Errorf("%s untrusted %v, want %v", name, struck, want)
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	lost := func(e *Evidence) { e.Ledger.Lost, e.Ledger.LostUp = 1, 1 }
+	for _, row := range []struct {
+		name   string
+		change func(t *testing.T, e *Evidence)
+		want   int
+	}{
+		{"fine", func(*testing.T, *Evidence) {}, ExitFine},
+		{"fine with the server at its limit", func(_ *testing.T, e *Evidence) { e.TargetCPU = ptr(10 * time.Second) }, ExitFine},
+		{"lost", func(_ *testing.T, e *Evidence) { lost(e) }, ExitBreach},
+		{"duplicated", func(_ *testing.T, e *Evidence) { e.Ledger.Duplicated = 1 }, ExitBreach},
+		{"reordered", func(_ *testing.T, e *Evidence) { e.Ledger.Reordered = 1 }, ExitBreach},
+		{"corrupt", func(_ *testing.T, e *Evidence) { e.Ledger.Corrupt = 1 }, ExitBreach},
+		{"misrouted", func(_ *testing.T, e *Evidence) { e.Ledger.Misrouted = 1 }, ExitBreach},
+		{"all of them allowed", func(t *testing.T, e *Evidence) {
+			e.Scenario = asked(t, "allow=lost,duplicated,reordered,corrupt,misrouted")
+			e.Ledger.Lost, e.Ledger.Duplicated, e.Ledger.Reordered, e.Ledger.Corrupt, e.Ledger.Misrouted = 1, 1, 1, 1, 1
+		}, ExitFine},
+		{"lost, and other metrics not valid", func(_ *testing.T, e *Evidence) { lost(e); e.SendLag = all(time.Second) }, ExitBreach},
+		{"lost, by a ledger that is not valid", func(_ *testing.T, e *Evidence) { lost(e); e.Ledger.GapsAgree = false }, ExitUntrusted},
+		{"a required metric not valid", func(_ *testing.T, e *Evidence) { e.SendLag = all(time.Second) }, ExitUntrusted},
+		{"the target refused", func(_ *testing.T, e *Evidence) { e.Opened = 0 }, ExitUntrusted},
+		{"the target died, and much was lost with it", func(_ *testing.T, e *Evidence) { lost(e); e.TargetAlive = ptr(false) }, ExitUntrusted},
+		{"interrupted", func(_ *testing.T, e *Evidence) { lost(e); e.Interrupted = true; e.Opened = 3 }, ExitInterrupted},
+	} {
+		e := healthy(t)
+		row.change(t, &e)
+		r := &result.Result{Scenario: e.Scenario, Ledger: e.Ledger, Verdict: Judge(e)}
+		if got := ExitCode(r); got != row.want {
+			t.Errorf("%s: exit %d, want %d (%+v)", row.name, got, row.want, r.Verdict)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+// Loadgen opens tens of thousands of connections to a WebSocket server,
+// publishes on a timetable and accounts for every message at every receiver.
+//
+// Usage:
+//
+//	loadgen run [SCENARIO] --url ws://HOST:PORT[/PATH] [flags]
+//	loadgen plan [SCENARIO] [flags]
+//
+// Run executes a scenario, a YAML file or the flags alone, against a server
+// that is already listening, prints a summary and keeps the result. Plan prints
+// what a run would do and opens nothing.
+//
+// A path in --url is used for subscribing and for publishing, and may hold
+// {room}; without one the scenario's target paths are used, which are those of
+// the reference server:
+//
+//	loadgen run --url ws://127.0.0.1:9001 --connections 1000 --rate 10/s
+//	loadgen run bench/scenarios/fanout-10k.yaml --url ws://127.0.0.1:9001 --watch-pid 4711
+//	loadgen run --url 'ws://127.0.0.1:8080/chat/{room}' --rooms 10 --size 512B --duration 30s
+//
+// The timetable of a run, from this program's tests:
+//
+//	$ loadgen plan --connections 4 --rooms 2 --rate 2/s --warm-up 0s --duration 2s
+//	How does the target carry this load?
+//
+//	workload     fanout
+//	connections  6: 4 subscribers in 2 rooms, 2 publishers
+//	workers      1, at most 6 connections and 70 descriptors each
+//	memory       about 1 MiB, if both ends of the connections are on this host
+//	warm-up      0s: 0 publications, 0 deliveries
+//	measure      2s: 4 publications, 8 deliveries
+//	drain        up to 10s
+//
+//	publications of measure, first 4 of 4:
+//	due    publisher  room  sequence  deliveries
+//	0s     0          0     0         2
+//	500ms  1          1     0         2
+//	1s     0          0     1         2
+//	1.5s   1          1     1         2
+//
+// Flags of the workload override the scenario's keys:
+//
+//	--workload=KIND          fanout, echo or connect
+//	--connections=N          subscribers (fanout) or all connections (echo, connect)
+//	--rooms=N                rooms that the subscribers are spread over
+//	--publishers=N           publishing connections, a multiple of the rooms
+//	--rate=RATE              publications per second over all publishers, such as 200/s; 0 with echo is a closed loop
+//	--size=SIZE              payload of a publication, such as 128B or 4KiB
+//	--warm-up=DURATION       publish so long before measuring
+//	--duration=DURATION      publish so long while measuring
+//	--drain=DURATION         wait at most so long for outstanding deliveries
+//	--workers=N              generator processes
+//	--in-flight=N            handshakes under way at once
+//	--timeout=DURATION       of one connection's handshake
+//	--latency-from=BASIS     due or sent: from when the reported delivery latency counts
+//	--require=GROUP,...      metrics that must be valid for the run to be valid
+//	--allow=FAULT,...        ledger faults that do not fail the run, such as lost
+//	--toy                    use the scenario's toy parameters
+//	--seed=N                 of everything random in the plan
+//
+// Flags of run:
+//
+//	--url=URL                the target: ws://host:port with an optional path
+//	--out=DIR                write result.json and summary.txt here; default results/NAME/UTC-ID
+//	--watch-pid=PID          read CPU and memory of this process and its descendants
+//	--vitals-url=URL         read the target's CPU and memory here, as JSON over HTTP
+//	--json                   print the result as JSON instead of the summary
+//
+// The exit status is 0 if all is well, 1 if deliveries were lost, duplicated or
+// otherwise wrong where the scenario forbids it, 2 for wrong usage, 3 if there
+// is no trustworthy answer (the target refused or died, this host cannot hold
+// the run, a required metric is not valid) and 130 after an interrupt. The
+// first interrupt ends the run early and keeps what was measured; the second
+// ends the program at once.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses, as in the manual above.
+const (
+	exitFine        = 0
+	exitUsage       = 2
+	exitNoAnswer    = 3
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// commandLine is the whole command line.
+type commandLine struct {
+	Run   runCommand   `cmd:"" help:"Run a scenario against a server and keep the result."`
+	Plan  planCommand  `cmd:"" help:"Print what a run would do; open nothing."`
+	Agent agentCommand `cmd:"" hidden:"" help:"Serve a coordinator as a worker, over standard input and output."`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// failure is an error with its exit status.
+type failure struct {
+	status int
+	error
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+func usage(err error) error    { return failure{exitUsage, err} }
+func noAnswer(err error) error { return failure{exitNoAnswer, err} }
+
+// run is the program: arguments and streams in, exit status out.
+func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	var c commandLine
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("loadgen"),
+		kong.Description("Load a WebSocket server and account for every message."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code; panic(exitNow{}) }),
+		kong.Vars{"version": tool().Version},
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "loadgen:", err)
+		return exitNoAnswer
+	}
+	defer func() {
+		// --help and --version end the program in the middle of parsing.
+		if p := recover(); p != nil {
+			if _, ok := p.(exitNow); !ok {
+				panic(p)
+			}
+			status = exited
+		}
+	}()
+	if len(arguments) == 0 {
+		arguments = []string{"--help"}
+	}
+	command, err := parser.Parse(arguments)
+	if err != nil {
+		fmt.Fprintf(stderr, "loadgen: %v; see loadgen --help\n", err)
+		return exitUsage
+	}
+	err = command.Run(streams{stdin, stdout, stderr})
+	if err == nil {
+		return exitFine
+	}
+	var f failure
+	if !errors.As(err, &f) {
+		f = failure{exitNoAnswer, err}
+	}
+	if text := f.error.Error(); text != "" {
+		fmt.Fprintln(stderr, "loadgen:", text)
+	}
+	return f.status
+}
+
+type exitNow struct{}

@@ -1,0 +1,181 @@
+package result
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// FileName is what a result is called in its run's folder.
+const FileName = "result.json"
+
+// Write puts a result into a file, all of it or nothing: it writes a temporary
+// file beside it, syncs that to disk and renames it. A file that was there
+// stays whole if anything fails. Missing folders are made.
+func Write(path string, r *Result) error {
+	b, err := Encode(r)
+	if err != nil {
+		return fmt.Errorf("write result %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	if err := replace(path, b); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+// Encode is a result as a file holds it: indented JSON with a final newline.
+// The schema version and kind are set; absent lists become empty ones.
+func Encode(r *Result) ([]byte, error) {
+	whole := *r
+	whole.SchemaVersion, whole.Kind = SchemaVersion, kind
+	present(&whole.Environment.Factors)
+	present(&whole.Environment.Detail)
+	present(&whole.Metrics)
+	presentList(&whole.Scenario.Require)
+	presentList(&whole.Scenario.Allow)
+	presentList(&whole.Times.Phases)
+	presentList(&whole.Verdict.Reasons)
+	presentList(&whole.Verdict.Guards)
+	presentList(&whole.Failures)
+	presentList(&whole.Histograms)
+	presentList(&whole.Series.Columns)
+	presentList(&whole.Series.Rows)
+	presentList(&whole.Warnings)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(whole); err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// kind tells a run's file from an experiment's.
+const kind = "run"
+
+// present makes a map that is nil an empty one, which JSON tells from null.
+func present[V any](m *map[string]V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+}
+
+// presentList makes a list that is nil an empty one.
+func presentList[V any](list *[]V) {
+	if *list == nil {
+		*list = []V{}
+	}
+}
+
+// replace exchanges a file's content atomically.
+func replace(path string, content []byte) (err error) {
+	folder := filepath.Dir(path)
+	tmp, err := os.CreateTemp(folder, ".result-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tmp.Close()
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	if _, err = tmp.Write(content); err != nil {
+		return err
+	}
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = tmp.Sync(); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes a rename last: the name is the folder's content.
+func syncFolder(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Read reads a result file, or the result in a run's folder. Older schema
+// versions are upgraded; a newer one, another kind of file and a file that is
+// cut short are refused.
+func Read(path string) (*Result, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, FileName)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	r, err := Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read result %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Decode reads what [Encode] wrote, of this schema version or an older one.
+func Decode(b []byte) (*Result, error) {
+	var head struct {
+		SchemaVersion *int   `json:"schema_version"`
+		Kind          string `json:"kind"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, broken(err, len(b))
+	}
+	switch {
+	case head.SchemaVersion == nil || *head.SchemaVersion < 1:
+		return nil, errors.New("no schema_version: not a result of this program")
+	case *head.SchemaVersion > SchemaVersion:
+		return nil, fmt.Errorf("schema version %d is newer than %d, the newest that this program knows; use a newer program",
+			*head.SchemaVersion, SchemaVersion)
+	case head.Kind != kind:
+		return nil, fmt.Errorf("kind %q: want a result of kind %q", head.Kind, kind)
+	}
+	b, err := upgrade(b, *head.SchemaVersion, steps[:])
+	if err != nil {
+		return nil, err
+	}
+	var r Result
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, broken(err, len(b))
+	}
+	return &r, nil
+}
+
+// broken says where a document stops making sense.
+func broken(err error, size int) error {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case size == 0:
+		return errors.New("the file is empty")
+	case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
+		return fmt.Errorf("cut short after byte %d: %w", size, io.ErrUnexpectedEOF)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("broken at byte %d: %w", syntax.Offset, err)
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("unexpected value at byte %d: %w", mismatch.Offset, err)
+	default:
+		return err
+	}
+}

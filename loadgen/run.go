@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"fanbench/loadgen/internal/environment"
+	"fanbench/loadgen/internal/fleet"
+	"fanbench/loadgen/internal/preflight"
+	"fanbench/loadgen/internal/progress"
+	conduct "fanbench/loadgen/internal/run"
+	"fanbench/loadgen/internal/verdict"
+	"fanbench/loadgen/internal/vitals"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// runCommand runs a scenario against a server.
+type runCommand struct {
+	workloadFlags
+
+	URL       string `placeholder:"URL" group:"Run" help:"The target: ws://host:port with an optional path."`
+	Out       string `placeholder:"DIR" group:"Run" help:"Write result.json and summary.txt here; default results/NAME/UTC-ID."`
+	WatchPID  int    `name:"watch-pid" placeholder:"PID" group:"Run" help:"Read CPU and memory of this process and its descendants."`
+	VitalsURL string `name:"vitals-url" placeholder:"URL" group:"Run" help:"Read the target's CPU and memory here, as JSON over HTTP."`
+	JSON      bool   `group:"Run" help:"Print the result as JSON instead of the summary."`
+}
+
+// Run carries the command out.
+func (c *runCommand) Run(s streams) error {
+	config, err := c.prepare()
+	if err != nil {
+		return err
+	}
+	r, err := c.conduct(config, s)
+	if err != nil {
+		return err
+	}
+	if err := c.report(r, s); err != nil {
+		return err
+	}
+	if status := verdict.ExitCode(r); status != exitFine {
+		return failure{status, errors.New("")} // the summary has said why
+	}
+	return nil
+}
+
+// prepare checks everything that can be checked before anything is started.
+func (c *runCommand) prepare() (conduct.Config, error) {
+	var none conduct.Config
+	t, err := parseTarget(c.URL)
+	if err != nil {
+		return none, usage(err)
+	}
+	asked, seed, err := c.read(t.path)
+	if err != nil {
+		return none, err
+	}
+	watched, err := c.watch()
+	if err != nil {
+		return none, err
+	}
+	address, err := t.resolve(context.Background())
+	if err != nil {
+		return none, noAnswer(err)
+	}
+	started := time.Now().UTC()
+	stamp := rand.Uint32N(1 << 30) // as many bits as a stamp has for it
+	config := conduct.Config{
+		Scenario: asked, Seed: seed, Stamp: stamp, RunID: fmt.Sprintf("%s-%08x", started.Format("20060102T150405Z"), stamp),
+		URL: t.url, Address: address, Host: t.host, CPUs: runtime.NumCPU(),
+		Tool: tool(), Environment: environment.Read(os.DirFS("/")), Target: watched,
+	}
+	if err := check(&config); err != nil {
+		return none, err
+	}
+	own, err := vitals.NewTree(os.Getpid())
+	if err != nil {
+		return none, noAnswer(err)
+	}
+	config.Generator = own
+	return config, nil
+}
+
+// check refuses what this host cannot hold, and fixes what it may.
+func check(config *conduct.Config) error {
+	if err := preflight.RaiseDescriptors(); err != nil {
+		return noAnswer(err)
+	}
+	need := preflight.Need{
+		Connections: config.Scenario.Connections, Workers: config.Scenario.Workers,
+		InFlight: config.Scenario.Phases.Ramp.InFlight, Target: config.Address.Addr(),
+	}
+	if config.Scenario.Workload == scenario.Fanout {
+		need.Connections += config.Scenario.Publishers
+	}
+	report := preflight.Check(preflight.ReadHost(), need)
+	if err := report.Err(); err != nil {
+		return noAnswer(err)
+	}
+	for _, p := range report.Warnings() {
+		config.Warnings = append(config.Warnings, result.Warning{
+			Text: fmt.Sprintf("%s: need %s, have %s", p.What, p.Need, p.Have), Remedy: p.Remedy})
+	}
+	config.Sources = report.Sources
+	return nil
+}
+
+// watch opens the source of the target's vitals; nil if there is none.
+func (c *runCommand) watch() (vitals.Source, error) {
+	switch {
+	case c.WatchPID != 0 && c.VitalsURL != "":
+		return nil, usage(errors.New("--watch-pid and --vitals-url exclude each other; give one"))
+	case c.WatchPID != 0:
+		tree, err := vitals.NewTree(c.WatchPID)
+		if err != nil {
+			return nil, usage(fmt.Errorf("--watch-pid %d: %w", c.WatchPID, err))
+		}
+		return tree, nil
+	case c.VitalsURL != "":
+		if !strings.HasPrefix(c.VitalsURL, "http://") && !strings.HasPrefix(c.VitalsURL, "https://") {
+			return nil, usage(fmt.Errorf("--vitals-url %s: want http://host:port/path", c.VitalsURL))
+		}
+		endpoint := &vitals.Endpoint{URL: c.VitalsURL}
+		if _, err := endpoint.Read(context.Background()); err != nil {
+			return nil, noAnswer(fmt.Errorf("--vitals-url: %w", err))
+		}
+		return endpoint, nil
+	}
+	return nil, nil
+}
+
+// conduct starts the workers and takes them through the run. The first
+// interrupt ends the run early, the second everything at once.
+func (c *runCommand) conduct(config conduct.Config, s streams) (*result.Result, error) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	self, err := os.Executable()
+	if err != nil {
+		return nil, noAnswer(fmt.Errorf("find this program: %w", err))
+	}
+	workers, err := fleet.Start(fleet.DefaultPatience, config.Scenario.Workers, self, "agent")
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	printer := newPrinter(s.err)
+
+	type outcome struct {
+		result *result.Result
+		err    error
+	}
+	done := make(chan outcome, 1)
+	lines := make(chan progress.Line) // the printer has one owner, this goroutine
+	go func() {
+		r, err := conduct.Do(ctx, config, workers, conduct.System{}, func(l progress.Line) { lines <- l })
+		done <- outcome{r, err}
+	}()
+	for {
+		select {
+		case l := <-lines:
+			printer.Show(l)
+		case o := <-done:
+			printer.Done()
+			return ended(o.result, o.err, workers.Stop())
+		case <-signals:
+			if ctx.Err() != nil {
+				printer.Done()
+				workers.Kill()
+				return nil, failure{exitInterrupted, errors.New("interrupted twice: nothing was kept")}
+			}
+			interrupt()
+			printer.Note("loadgen: interrupted; ending the run, interrupt again to end at once")
+		}
+	}
+}
+
+// ended maps how a run ended to what the program says.
+func ended(r *result.Result, err, stopped error) (*result.Result, error) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, failure{exitInterrupted, errors.New("interrupted before a connection was open: nothing was measured")}
+	case err != nil:
+		return nil, noAnswer(err)
+	}
+	if stopped != nil {
+		r.Warnings = append(r.Warnings, result.Warning{Text: "a worker did not end well: " + stopped.Error(), Remedy: "report this as a fault of loadgen"})
+	}
+	return r, nil
+}
+
+// newPrinter shows progress on standard error, in place if that is a terminal.
+func newPrinter(w io.Writer) *progress.Printer {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return progress.New(w, false, 0)
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		width = 80
+	}
+	return progress.New(w, true, width)
+}
+
+// report keeps the result and prints it.
+func (c *runCommand) report(r *result.Result, s streams) error {
+	dir := c.Out
+	if dir == "" {
+		dir = filepath.Join("results", r.Scenario.Name, r.RunID)
+	}
+	path := filepath.Join(dir, result.FileName)
+	kept := result.Write(path, r)
+	var summary strings.Builder
+	if err := result.Summary(&summary, r); err != nil {
+		return noAnswer(err)
+	}
+	if kept == nil {
+		if err := os.WriteFile(filepath.Join(dir, "summary.txt"), []byte(summary.String()), 0o644); err != nil {
+			kept = fmt.Errorf("write summary: %w", err)
+		}
+	}
+	text := summary.String()
+	if c.JSON {
+		encoded, err := result.Encode(r)
+		if err != nil {
+			return noAnswer(err)
+		}
+		text = string(encoded)
+	}
+	// Printed even if it could not be kept: it cost a run.
+	if _, err := io.WriteString(s.out, text); err != nil {
+		return noAnswer(fmt.Errorf("print result: %w", err))
+	}
+	if kept != nil {
+		return noAnswer(fmt.Errorf("--out %s: %w", dir, kept))
+	}
+	fmt.Fprintf(s.err, "loadgen: result in %s\n", path)
+	return nil
+}

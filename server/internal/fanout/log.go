@@ -1,0 +1,101 @@
+package fanout
+
+import (
+	"sort"
+	"sync/atomic"
+)
+
+const (
+	minChunk = 1 << 10   // bytes; the first chunk of a room
+	maxChunk = 256 << 10 // bytes; only a larger frame gets a larger chunk
+	// frameShare is the bytes of a chunk per entry of its index. Frames smaller than this fill the index first and leave the
+	// rest of the chunk unused.
+	frameShare = 32
+)
+
+// A chunk is one stretch of a room's log: contiguous bytes of whole frames, and where each of them ends. One publisher at a time
+// fills it, under the room's lock; loops read what is committed without a lock. The garbage collector frees it when the log has
+// moved on and no cursor is left in it.
+type chunk struct {
+	// commit is frames<<32 | bytes in one word, so that no reader sees bytes without the index entries that describe them.
+	commit atomic.Uint64
+	next   atomic.Pointer[chunk] // set when this chunk is full: commit is final then
+	base   int64                 // the first byte's position in the log
+	data   []byte
+	frames []frameEnd
+}
+
+// frameEnd is one frame's index entry.
+type frameEnd struct {
+	end    uint32 // offset in data of the byte after the frame
+	sender uint32 // id of the member that published it; 0 is nobody here
+}
+
+func newChunk(base int64, bytes int) *chunk {
+	return &chunk{base: base, data: make([]byte, bytes), frames: make([]frameEnd, max(1, bytes/frameShare))}
+}
+
+// committed is how many frames and bytes readers may see.
+func (c *chunk) committed() (frames int, bytes uint32) {
+	w := c.commit.Load()
+	return int(w >> 32), uint32(w)
+}
+
+// frameAt is the index of the frame that holds the byte at off; it is the number of frames that end at or before off.
+func (c *chunk) frameAt(off uint32) int {
+	n, _ := c.committed()
+	return sort.Search(n, func(i int) bool { return c.frames[i].end > off })
+}
+
+// start is the offset of frame i's first byte.
+func (c *chunk) start(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return c.frames[i-1].end
+}
+
+// log is a room's frames in the order in which they were published. The room's lock guards it, but for what chunk and head say.
+type log struct {
+	head atomic.Int64 // bytes ever appended
+	tail *chunk
+	// passes counts the passes that appends to tail have asked for: how the size of the next chunk is chosen.
+	passes int
+}
+
+// append adds one frame, given in two parts so that a payload is copied once only.
+func (l *log) append(sender uint32, header, payload []byte) {
+	size := len(header) + len(payload)
+	if l.tail == nil {
+		l.tail = newChunk(0, max(minChunk, size))
+	}
+	n, used := l.tail.committed()
+	if n == len(l.tail.frames) || size > len(l.tail.data)-int(used) {
+		l.roll(size)
+		n, used = 0, 0
+	}
+	t := l.tail
+	end := int(used) + size
+	copy(t.data[used:], header)
+	copy(t.data[int(used)+len(header):end], payload)
+	t.frames[n] = frameEnd{end: uint32(end), sender: sender}
+	t.commit.Store(uint64(n+1)<<32 | uint64(end))
+	l.head.Store(t.base + int64(end))
+}
+
+// roll starts a new chunk that holds at least a frame of size bytes. Chunks grow only while publications are coalesced: where
+// each pass takes a single frame, members cross from chunk to chunk between two writes, and a small chunk costs nothing.
+func (l *log) roll(size int) {
+	n, used := l.tail.committed()
+	next := min(len(l.tail.data), maxChunk)
+	switch coalesced := 2*n >= 3*l.passes; {
+	case coalesced && l.passes < 32:
+		next *= 2
+	case !coalesced || l.passes > 128:
+		next /= 2
+	}
+	next = max(minChunk, min(next, maxChunk))
+	c := newChunk(l.tail.base+int64(used), max(next, size))
+	l.tail.next.Store(c)
+	l.tail, l.passes = c, 0
+}

@@ -1,0 +1,121 @@
+package fanout
+
+const (
+	lagging  = 1 << iota // its last write fell short, or the owner holds it: passes leave it alone
+	skipOwn              // its own publications are left out
+	reported             // it was reported slow or dead and waits for Leave
+)
+
+// A Member is one connection's place in one room: a cursor into the room's log. The zero value is a member of nothing; embed it
+// by value in the connection. All methods belong to the member's loop.
+type Member struct {
+	// Owner is whatever the sink needs to know the connection by. Set it before Join.
+	Owner any
+
+	shard *shard
+	chunk *chunk // the cursor: everything before chunk.data[off] has been sent or skipped
+	own   int64  // position in the log after the member's last own publication
+	off   uint32
+	slot  int32 // index in shard.members
+	id    uint32
+	flags uint8
+}
+
+// In says whether m is a member of a room.
+func (m *Member) In() bool { return m.shard != nil }
+
+// Room is the room's name; "" outside of one.
+func (m *Member) Room() string {
+	if m.shard == nil {
+		return ""
+	}
+	return m.shard.room.name
+}
+
+// Publish appends a frame to m's room as m's own, header first. It copies both and does not write to anybody.
+func (m *Member) Publish(header, payload []byte) {
+	m.own = m.shard.room.publish(m.id, header, payload)
+}
+
+// Backlog is the bytes between the cursor and the head of the log, own publications included.
+func (m *Member) Backlog() int64 {
+	return m.shard.room.log.head.Load() - m.position()
+}
+
+// Lagging says whether passes leave m alone until [Loop.Resume].
+func (m *Member) Lagging() bool { return m.flags&lagging != 0 }
+
+// Hold makes passes leave m alone until [Loop.Resume]: its owner has other bytes to write first.
+func (m *Member) Hold() { m.flags |= lagging }
+
+// Cut is the rest of the frame that a short write cut, nil if the cursor stands between two frames. Whoever wants to write
+// anything else to the connection must write Cut first, and say so by [Member.Took].
+func (m *Member) Cut() []byte {
+	if m.chunk == nil {
+		return nil
+	}
+	n, _ := m.chunk.committed()
+	i := m.chunk.frameAt(m.off)
+	if i == n || m.chunk.start(i) == m.off {
+		return nil
+	}
+	return m.chunk.data[m.off:m.chunk.frames[i].end]
+}
+
+// Took moves the cursor over n bytes of Cut that were written.
+func (m *Member) Took(n int) { m.off += uint32(n) }
+
+func (m *Member) position() int64 { return m.chunk.base + int64(m.off) }
+
+// behind is what m is to be sent next: contiguous, within one chunk, without publications that m leaves out; nil if m has caught
+// up. It moves the cursor over ends of chunks and over what is left out.
+func (m *Member) behind() []byte {
+	for {
+		c := m.chunk
+		// Before the commit mark: once there is a next chunk, the mark is final.
+		next := c.next.Load()
+		n, end := c.committed()
+		if m.off < end {
+			if m.flags&skipOwn == 0 || m.own <= m.position() {
+				return c.data[m.off:end]
+			}
+			if b := m.withoutOwn(c, n); b != nil {
+				return b
+			}
+			continue
+		}
+		if next == nil {
+			return nil
+		}
+		m.chunk, m.off = next, 0
+	}
+}
+
+// withoutOwn is the longest run at the cursor of the chunk's n frames that others published; nil after moving over own frames up
+// to the chunk's end. A cut frame is never an own one: none of those was begun.
+func (m *Member) withoutOwn(c *chunk, n int) []byte {
+	i := c.frameAt(m.off)
+	for i < n && c.frames[i].sender == m.id {
+		m.off = c.frames[i].end
+		i++
+	}
+	j := i
+	for j < n && c.frames[j].sender != m.id {
+		j++
+	}
+	if j == i {
+		return nil
+	}
+	return c.data[m.off:c.frames[j-1].end]
+}
+
+// unfinished says, after a write that took all it was offered, whether that offer ended before the head of the log as it was:
+// at the end of a chunk or at an own publication. What was appended since is left for the next pass.
+func (m *Member) unfinished() bool {
+	if m.flags&skipOwn != 0 && m.own > m.position() {
+		return true
+	}
+	next := m.chunk.next.Load()
+	_, end := m.chunk.committed()
+	return next != nil && m.off == end
+}

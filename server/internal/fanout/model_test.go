@@ -1,0 +1,271 @@
+package fanout
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// peer is one connection of the model: what it may take, what it took, and what it should have taken.
+type peer struct {
+	member  Member
+	loop    *Loop
+	room    string
+	skipOwn bool
+	buffer  int  // bytes that its buffer has room for
+	broken  bool // the next write fails
+	got     []byte
+	want    []byte // of the membership under way
+	frames  []int  // the offsets in want at which frames end
+	lagging bool   // as reported
+	slow    bool   // as reported
+	dead    bool   // as reported
+}
+
+// peers is the sink: each takes what its buffer has room for.
+type peers struct{}
+
+var errBroken = errors.New("broken")
+
+func (peers) Write(ops []Op) {
+	for i := range ops {
+		p := ops[i].Member.Owner.(*peer)
+		if len(ops[i].Bytes) == 0 {
+			panic("offered nothing")
+		}
+		if p.broken {
+			ops[i].Err = errBroken
+			continue
+		}
+		n := min(len(ops[i].Bytes), p.buffer)
+		p.got = append(p.got, ops[i].Bytes[:n]...)
+		p.buffer -= n
+		ops[i].N = n
+	}
+}
+
+// world is the model and the thing itself, side by side.
+type world struct {
+	t     *rapid.T
+	hub   *Hub
+	loops []*Loop
+	woken []bool
+	peers []*peer
+	sent  int
+	limit int64
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{t: t, limit: rapid.SampledFrom([]int64{100, 5000, 1 << 40}).Draw(t, "backlog limit")}
+	w.hub = NewHub(w.limit)
+	w.woken = make([]bool, rapid.IntRange(1, 3).Draw(t, "loops"))
+	for i := range w.woken {
+		w.loops = append(w.loops, w.hub.NewLoop(peers{}, func() { w.woken[i] = true }))
+	}
+	return w
+}
+
+// members are the peers in a room, of which it draws one.
+func (w *world) drawMember() *peer {
+	var in []*peer
+	for _, p := range w.peers {
+		if p.member.In() {
+			in = append(in, p)
+		}
+	}
+	if len(in) == 0 {
+		w.t.Skip("nobody is in a room")
+	}
+	return rapid.SampledFrom(in).Draw(w.t, "member")
+}
+
+func (w *world) join(t *rapid.T) {
+	p := &peer{
+		loop:    rapid.SampledFrom(w.loops).Draw(t, "loop"),
+		room:    rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room"),
+		skipOwn: rapid.Bool().Draw(t, "skip own"),
+		buffer:  rapid.SampledFrom([]int{0, 1, 10, 1000, 1 << 30}).Draw(t, "buffer"),
+	}
+	p.member.Owner = p
+	w.hub.Join(p.loop, &p.member, p.room, !p.skipOwn)
+	w.peers = append(w.peers, p)
+}
+
+func (w *world) leave(t *rapid.T) {
+	p := w.drawMember()
+	w.check(p)
+	// What it got, with the rest of the frame that is cut, ends where a frame ends.
+	end, whole := len(p.got)+len(p.member.Cut()), len(p.got) == 0
+	for _, f := range p.frames {
+		whole = whole || f == end
+	}
+	if !whole && !p.dead {
+		t.Fatalf("left at byte %d of its stream, which is within a frame: ends are %v", end, p.frames)
+	}
+	w.hub.Leave(&p.member)
+	if p.member.In() || p.member.Cut() != nil {
+		t.Fatal("still a member after leaving")
+	}
+	for i, q := range w.peers {
+		if q == p {
+			w.peers = append(w.peers[:i], w.peers[i+1:]...)
+			break
+		}
+	}
+}
+
+// publish appends a frame whose content names it, by a member or, as the backplane does, by nobody.
+func (w *world) publish(t *rapid.T) {
+	w.sent++
+	header := fmt.Appendf(nil, "<%d:", w.sent)
+	payload := append(bytes.Repeat([]byte{'x'}, rapid.SampledFrom([]int{0, 3, 100, 900, 3000, 300_000}).Draw(t, "payload bytes")), '>')
+	var sender *peer
+	room := rapid.SampledFrom([]string{"a", "b", "c", "nobody is here"}).Draw(t, "room")
+	if rapid.Bool().Draw(t, "by a member") {
+		sender = w.drawMember()
+		room = sender.room
+		sender.member.Publish(header, payload)
+	} else {
+		w.hub.Publish(room, header, payload)
+	}
+	for _, p := range w.peers {
+		if p.member.In() && p.room == room && !(p == sender && p.skipOwn) {
+			p.want = append(append(p.want, header...), payload...)
+			p.frames = append(p.frames, len(p.want))
+		}
+	}
+}
+
+func (w *world) step(t *rapid.T) {
+	i := rapid.IntRange(0, len(w.loops)-1).Draw(t, "loop")
+	w.stepLoop(i, rapid.IntRange(1, 5).Draw(t, "budget"))
+}
+
+func (w *world) stepLoop(i, budget int) {
+	w.woken[i] = false
+	r := w.loops[i].Step(budget)
+	w.woken[i] = w.woken[i] || r.More
+	w.heed(w.loops[i], r)
+}
+
+func (w *world) heed(l *Loop, r Report) {
+	for _, m := range r.Lagging {
+		p := m.Owner.(*peer)
+		if p.loop != l || p.lagging {
+			w.t.Fatal("reported lagging by another loop, or twice")
+		}
+		p.lagging = true
+	}
+	for _, m := range r.Slow {
+		p := m.Owner.(*peer)
+		if !p.lagging || p.slow || m.Backlog() <= w.limit {
+			w.t.Fatalf("reported slow: lagging %v, reported before %v, backlog %d of %d bytes", p.lagging, p.slow, m.Backlog(), w.limit)
+		}
+		p.slow = true
+	}
+	for _, m := range r.Dead {
+		p := m.Owner.(*peer)
+		if !p.broken || p.dead {
+			w.t.Fatal("reported dead without an error, or twice")
+		}
+		p.dead = true
+	}
+}
+
+// drain is what a socket does: its buffer empties, and the owner hears of it.
+func (w *world) drain(t *rapid.T) {
+	p := w.drawMember()
+	p.buffer += rapid.SampledFrom([]int{1, 50, 2000, 1 << 30}).Draw(t, "bytes drained")
+	if p.lagging && !p.slow {
+		w.resume(p)
+	}
+}
+
+func (w *world) resume(p *peer) {
+	p.lagging = false
+	w.heed(p.loop, p.loop.Resume(&p.member))
+}
+
+// hold is a connection with bytes of its own to write: the rest of a cut frame comes before them.
+func (w *world) hold(t *rapid.T) {
+	p := w.drawMember()
+	if p.slow || p.dead {
+		t.Skip("given up")
+	}
+	p.member.Hold()
+	p.lagging = true
+	cut := p.member.Cut()
+	n := rapid.IntRange(0, len(cut)).Draw(t, "bytes of the cut frame")
+	p.got = append(p.got, cut[:n]...)
+	p.member.Took(n)
+}
+
+func (w *world) fault(*rapid.T) { w.drawMember().broken = true }
+
+// check holds at every moment: what a member got is where its stream begins.
+func (w *world) check(p *peer) {
+	if !bytes.HasPrefix(p.want, p.got) {
+		w.t.Fatalf("room %s, skip own %v: got %d bytes that do not begin its stream of %d", p.room, p.skipOwn, len(p.got), len(p.want))
+	}
+}
+
+func (w *world) checkAll(*rapid.T) {
+	rooms := map[string]bool{}
+	for _, p := range w.peers {
+		w.check(p)
+		rooms[p.room] = true
+	}
+	if got := w.hub.Rooms(); got != len(rooms) {
+		w.t.Fatalf("%d rooms, want %d", got, len(rooms))
+	}
+}
+
+// settle lets everybody read everything, but steps only loops that were woken.
+func (w *world) settle() {
+	for _, p := range w.peers {
+		p.buffer = 1 << 40
+		if p.lagging && !p.slow {
+			w.resume(p)
+		}
+	}
+	for i := range w.loops {
+		for w.woken[i] {
+			w.stepLoop(i, 7)
+		}
+	}
+	for _, p := range w.peers {
+		switch {
+		case p.slow || p.dead:
+			w.check(p)
+		case p.broken && len(p.got) < len(p.want):
+			w.t.Fatal("broken and not reported")
+		case !bytes.Equal(p.got, p.want):
+			w.t.Fatalf("room %s, skip own %v: got %d bytes of %d", p.room, p.skipOwn, len(p.got), len(p.want))
+		}
+	}
+}
+
+// Every member gets exactly the bytes published while it was one, in order, its own left out exactly when asked, whatever joins,
+// leaves, short writes, interrupted passes and other writes come between.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		w.join(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"join":     w.join,
+			"leave":    w.leave,
+			"publish":  w.publish,
+			"publish2": w.publish,
+			"step":     w.step,
+			"step2":    w.step,
+			"drain":    w.drain,
+			"hold":     w.hold,
+			"fault":    w.fault,
+			"":         w.checkAll,
+		})
+		w.settle()
+	})
+}

@@ -1,0 +1,278 @@
+//go:build linux
+
+package gateway
+
+import (
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"fanbench/server/frame"
+	"fanbench/server/internal/fanout"
+	"fanbench/server/internal/http1"
+)
+
+// The states of a connection, in the order in which it goes through them.
+const (
+	inHead    uint8 = iota // the request has not arrived whole
+	open                   // frames go both ways
+	closing                // our close frame is sent, the peer's is awaited
+	finishing              // nothing more will be said: FIN follows what is held, and the peer's end is awaited
+	closed                 // never to be written to: its descriptor's number may be another's
+)
+
+// What an open connection's messages are for.
+const (
+	echo uint8 = iota
+	echoText
+	room
+)
+
+// A conn is one connection. Tens of thousands are idle, so that it holds no buffer, parser or timer in that state.
+type conn struct {
+	member fanout.Member
+	gc     gnet.Conn
+	loop   *loop
+	input  *input // see there
+
+	// held is what could not be written yet: answers to this connection alone. Between it and the room's log comes the rest of a
+	// cut frame first, then held, then the log.
+	held []byte
+
+	deadline uint32 // in the wheel, if place is inHurry
+	slot     int32  // in the wheel's list
+	fd       int32
+	place    uint16 // in the wheel
+	state    uint8
+	kind     uint8
+	silence  uint8 // turns since it was last heard
+	watched  bool  // the watcher's epoll knows the socket
+	lags     bool  // the watcher was asked to tell
+}
+
+// open takes a connection over from gnet.
+func (l *loop) open(gc gnet.Conn) {
+	c := &conn{gc: gc, loop: l, fd: int32(gc.Fd())}
+	c.member.Owner = c
+	gc.SetContext(c)
+	l.opened.Add(1)
+	l.connections.Add(1)
+	c.hurry(l.g.cfg.HandshakeTimeout)
+}
+
+func (c *conn) hurry(timeout time.Duration) {
+	c.loop.wheel.hurry(c, milliseconds(time.Since(c.loop.g.start)+timeout))
+}
+
+// out writes b, or holds what cannot be written yet.
+func (c *conn) out(b []byte) {
+	if c.state == closed || len(b) == 0 {
+		return
+	}
+	if c.member.Lagging() {
+		c.hold(b)
+		return
+	}
+	n, err := write(c.fd, b)
+	switch {
+	case err != nil:
+		c.drop("error")
+	case n < len(b):
+		c.member.Hold()
+		c.hold(b[n:])
+		c.lag()
+	}
+}
+
+// hold keeps b until the socket is writable. A peer that asks without reading is as slow as one that does not read its room. The
+// first b is always kept: it may be the rest of a frame.
+func (c *conn) hold(b []byte) {
+	limit := max(c.loop.g.cfg.MaxBacklog, 2*c.loop.g.cfg.MaxMessage)
+	if c.state == open && len(c.held) > 0 && int64(len(c.held)+len(b)) > limit {
+		c.tooSlow()
+		return
+	}
+	c.held = append(c.held, b...)
+}
+
+// lag has resume called when the socket is writable.
+func (c *conn) lag() {
+	if c.lags || c.state == closed {
+		return
+	}
+	if err := c.loop.g.watch.arm(c); err != nil {
+		c.loop.g.cfg.Log.Error("give up connection", "error", err)
+		c.drop("error")
+		return
+	}
+	c.lags = true
+	c.loop.lags.Add(1)
+	c.loop.lagging.Add(1)
+}
+
+// resume goes on writing: the rest of a cut frame, then what is held, then the log.
+func (c *conn) resume() {
+	if c.state == closed || !c.lags {
+		return
+	}
+	c.lags = false
+	c.loop.lagging.Add(-1)
+	if len(c.held) > 0 {
+		if cut := c.member.Cut(); cut != nil {
+			n, err := write(c.fd, cut)
+			c.member.Took(n)
+			if !c.went(n, len(cut), err) {
+				return
+			}
+		}
+		n, err := write(c.fd, c.held)
+		c.held = c.held[n:]
+		if !c.went(n, n+len(c.held), err) {
+			return
+		}
+		c.held = nil
+	}
+	c.loop.heed(c.loop.fan.Resume(&c.member))
+	if c.state == finishing && !c.member.Lagging() {
+		c.fin()
+	}
+}
+
+// went says whether a write took all of want bytes, and sees to it if it did not.
+func (c *conn) went(n, want int, err error) bool {
+	switch {
+	case err != nil:
+		c.drop("error")
+	case n < want:
+		c.lag()
+	default:
+		return true
+	}
+	return false
+}
+
+// startClose begins the closing handshake (RFC 6455 §7.1.2) from this side.
+func (c *conn) startClose(code ws.StatusCode, reason string) {
+	if c.state != open {
+		return
+	}
+	c.leave()
+	c.state = closing
+	c.hurry(c.loop.g.cfg.CloseTimeout)
+	var buffer [64]byte
+	c.out(frame.AppendClose(buffer[:0], code, reason))
+}
+
+// fail ends a connection for what its peer sent, or for our own fault: a close frame, then the end without waiting for the answer
+// (RFC 6455 §7.1.7).
+func (c *conn) fail(why *frame.Error) {
+	if c.state == open {
+		var buffer [64]byte
+		c.out(frame.AppendClose(buffer[:0], why.Code, why.Reason))
+	}
+	c.finish()
+}
+
+// tooSlow closes a connection that is too far behind. What it is owed of a cut frame and the close frame wait for it to read.
+func (c *conn) tooSlow() {
+	if c.state == open {
+		c.loop.g.closed.add("slow")
+		c.startClose(ws.StatusPolicyViolation, "slow")
+	}
+}
+
+// finish ends the sending half after what is held. The server ends it first (RFC 6455 §7.1.1); closing the socket waits for the
+// peer's end, because bytes of the peer's that nobody read would turn the close into a reset, which may overtake our last words.
+func (c *conn) finish() {
+	if c.state >= finishing {
+		return
+	}
+	c.leave()
+	c.state = finishing
+	c.hurry(c.loop.g.cfg.CloseTimeout)
+	if !c.member.Lagging() {
+		c.fin()
+	}
+}
+
+func (c *conn) fin() {
+	if err := unix.Shutdown(int(c.fd), unix.SHUT_WR); err != nil {
+		c.drop("error")
+	}
+}
+
+// leave ends the membership. The rest of a cut frame stays owed: a frame cannot be abandoned within.
+func (c *conn) leave() {
+	if c.state == open {
+		c.loop.upgraded.Add(-1)
+	}
+	if cut := c.member.Cut(); cut != nil {
+		c.held = append(append(make([]byte, 0, len(cut)+len(c.held)+64), cut...), c.held...)
+	}
+	c.loop.g.hub.Leave(&c.member)
+}
+
+// drop gives the connection up. Its socket is closed after the event that is being handled.
+func (c *conn) drop(reason string) {
+	if c.state == closed {
+		return
+	}
+	c.loop.g.closed.add(reason)
+	c.forget()
+	c.loop.doomed = append(c.loop.doomed, c)
+	c.loop.wake()
+}
+
+// forget takes the connection out of everything that knows it.
+func (c *conn) forget() {
+	if c.state == closed {
+		return
+	}
+	c.leave()
+	c.state = closed
+	c.loop.connections.Add(-1)
+	c.loop.wheel.remove(c)
+	if c.lags {
+		c.loop.lagging.Add(-1)
+	}
+	if c.watched {
+		c.loop.g.watch.forget(c)
+	}
+	if c.input != nil {
+		c.input.frames.Release()
+	}
+	c.input, c.held = nil, nil
+}
+
+// expire is called when the deadline has come.
+func (c *conn) expire() {
+	switch c.state {
+	case inHead:
+		c.loop.g.reject(http1.RefuseTimeout.Reason)
+		c.out(http1.RefuseTimeout.Append(nil))
+		c.finish()
+	case open:
+		c.loop.g.reject(messageTimeout.Reason)
+		c.fail(messageTimeout)
+	default:
+		c.drop("timeout")
+	}
+}
+
+var messageTimeout = &frame.Error{Code: ws.StatusPolicyViolation, Reason: "message-timeout"}
+
+// ping is an empty ping frame (RFC 6455 §5.5.2).
+var ping = frame.AppendFrame(nil, ws.OpPing, nil)
+
+// turn is called once in every ping interval.
+func (c *conn) turn() {
+	if c.silence == 2 {
+		c.drop("silent")
+		return
+	}
+	c.silence++
+	c.loop.pings.Add(1)
+	c.out(ping)
+}

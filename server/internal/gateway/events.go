@@ -1,0 +1,76 @@
+//go:build linux
+
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+)
+
+// events is what gnet tells the gateway. All but OnBoot and OnTick run on the loop of the connection.
+type events struct {
+	gnet.BuiltinEventEngine
+	g      *Gateway
+	ticked sync.Once
+}
+
+// OnBoot implements gnet.EventHandler.
+func (e *events) OnBoot(engine gnet.Engine) gnet.Action {
+	e.g.engine = engine
+	return gnet.None
+}
+
+// OnTick implements gnet.EventHandler. It runs on a goroutine of its own, for the first time when all loops run.
+func (e *events) OnTick() (time.Duration, gnet.Action) {
+	e.ticked.Do(func() { close(e.g.running) })
+	for _, l := range e.g.loops() {
+		l.execute(l.onTick)
+	}
+	return e.g.tick, gnet.None
+}
+
+// OnOpen implements gnet.EventHandler.
+func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
+	l := e.g.loopOf(gc.EventLoop())
+	if t, ok := gc.Context().(yieldToken); ok {
+		gc.SetContext(l)
+		l.token = int32(t)
+		return nil, gnet.None
+	}
+	switch {
+	case e.g.draining.Load():
+		e.g.refused.add("draining")
+		return nil, gnet.Close
+	case !descriptorLeft(gc.Fd()):
+		e.g.refused.add("descriptors")
+		return nil, gnet.Close
+	}
+	l.open(gc)
+	return nil, gnet.None
+}
+
+// OnTraffic implements gnet.EventHandler.
+func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
+	switch of := gc.Context().(type) {
+	case *conn:
+		of.traffic()
+		if of.state == closed {
+			return gnet.Close
+		}
+	case *loop:
+		_, _ = gc.Discard(-1)
+		of.goOn()
+	}
+	return gnet.None
+}
+
+// OnClose implements gnet.EventHandler. gnet also calls it from within its own close, so it may interrupt anything that closes.
+func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
+	if c, ok := gc.Context().(*conn); ok {
+		c.forget()
+		c.loop.gone()
+	}
+	return gnet.None
+}

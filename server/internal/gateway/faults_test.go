@@ -1,0 +1,293 @@
+//go:build linux
+
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gorilla/websocket"
+
+	"fanbench/server/frame"
+)
+
+// During a pass that takes several slices, what other connections send is handled between two of them.
+func TestReadsAreServedDuringPass(t *testing.T) {
+	const members = 4 * slice
+	var gateway atomic.Pointer[Gateway]
+	var other atomic.Pointer[raw]
+	var first atomic.Uint64 // deliveries when an echo was first handled after the pass began
+	ask := func() { other.Load().write(masked(ws.OpText, "echo")) }
+	g := start(t, Config{Loops: 1, beforeMessage: func(payload []byte) {
+		switch string(payload) {
+		case "publish":
+			ask()
+		case "echo":
+			if first.CompareAndSwap(0, gateway.Load().Stats().Deliveries); first.Load() == 0 {
+				ask() // another one, so that there is one whenever the pass begins
+			}
+		}
+	}})
+	gateway.Store(g)
+	var all []*raw
+	for range members {
+		all = append(all, upgrade(t, g, "/rooms/r"))
+	}
+	other.Store(upgrade(t, g, "/echo"))
+	all[0].write(masked(ws.OpText, "publish"))
+	for _, c := range all {
+		c.expect(ws.OpText, "publish")
+	}
+	eventually(t, "an echo handled after the pass began", func() bool { return first.Load() > 0 })
+	if got := first.Load(); got > 2*slice {
+		t.Errorf("an echo was handled only after %d of %d deliveries, want after a slice of %d or two", got, members, slice)
+	}
+}
+
+func TestPanicClosesOneConnection(t *testing.T) {
+	g := start(t, Config{Loops: 1, beforeMessage: func(payload []byte) {
+		if string(payload) == "boom" {
+			panic("boom")
+		}
+	}})
+	bad, good := upgrade(t, g, "/rooms/r"), dial(t, g, "/rooms/r")
+	bad.write(masked(ws.OpText, "before") + masked(ws.OpText, "boom") + masked(ws.OpText, "after"))
+	bad.expectClose(ws.StatusInternalServerError, "panic")
+	expect(t, good, "before")
+	send(t, good, "still there")
+	expect(t, good, "still there")
+	if s := g.Stats(); s.Panics != 1 || s.Closed["panic"] != 1 {
+		t.Errorf("%d panics, closed %v", s.Panics, s.Closed)
+	}
+}
+
+// Peers that vanish by reset leave nothing behind.
+func TestResetsLeaveNothing(t *testing.T) {
+	g := start(t, Config{Loops: 2})
+	witness := dial(t, g, "/rooms/r")
+	before := descriptors(t)
+	for range 3 {
+		var peers []*raw
+		for i := range 100 {
+			peers = append(peers, upgrade(t, g, fmt.Sprintf("/rooms/%d", i%10)))
+			peers[i].write(masked(ws.OpText, "x")[:3]) // half a frame
+		}
+		for i, c := range peers {
+			if i%2 == 0 {
+				_ = c.Conn.(*net.TCPConn).SetLinger(0)
+			}
+			_ = c.Close()
+		}
+	}
+	eventually(t, "one connection and room left", func() bool {
+		s := g.Stats()
+		return s.Connections == 1 && s.Upgraded == 1 && s.Rooms == 1
+	})
+	eventually(t, "descriptors as before", func() bool { return descriptors(t) == before })
+	send(t, witness, "x")
+	expect(t, witness, "x")
+}
+
+func TestDrain(t *testing.T) {
+	g := start(t, Config{Loops: 2})
+	conns := []*websocket.Conn{dial(t, g, "/echo"), dial(t, g, "/rooms/r"), dial(t, g, "/rooms/r")}
+	waiting := connect(t, g) // has not asked for anything yet
+	eventually(t, "all accepted", func() bool { return g.Stats().Connections == 4 })
+	send(t, conns[0], "x")
+	expect(t, conns[0], "x")
+	g.Publish("r", ws.OpText, []byte("last"))
+
+	drained := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		drained <- g.Drain(ctx)
+	}()
+	for i, c := range conns {
+		if i > 0 {
+			expect(t, c, "last") // nothing published before is lost
+		}
+		expectClose(t, c, websocket.CloseGoingAway, "") // and gorilla answers it
+		_ = c.Close()
+	}
+	if answer, err := io.ReadAll(waiting.r); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 503 ") {
+		t.Errorf("the one without a request read %.40q, %v, want 503", answer, err)
+	}
+	_ = waiting.Close()
+	if err := <-drained; err != nil {
+		t.Errorf("drain: %v", err)
+	}
+	if c, err := net.Dial("tcp", g.Addr().String()); err == nil {
+		_ = c.Close()
+		t.Error("still listening after the drain")
+	}
+	select {
+	case err := <-g.Done():
+		t.Errorf("the engine ended unasked: %v", err)
+	default:
+	}
+}
+
+// A drain that interrupts a pass first gives every member what was published before.
+func TestDrainDuringPass(t *testing.T) {
+	const members = 3 * slice
+	var gateway atomic.Pointer[Gateway]
+	var before atomic.Uint64 // deliveries when the drain began
+	g := start(t, Config{Loops: 1, beforeMessage: func(payload []byte) {
+		g := gateway.Load()
+		g.Publish("r", ws.OpText, payload) // whose pass is scheduled now, and the drain after its first slice
+		l := g.loops()[0]
+		l.execute(func() {
+			before.Store(l.fan.Counts().Deliveries)
+			l.drain()
+		})
+	}})
+	gateway.Store(g)
+	var all []*raw
+	for range members {
+		all = append(all, upgrade(t, g, "/rooms/r"))
+	}
+	trigger := upgrade(t, g, "/echo")
+	trigger.write(masked(ws.OpText, "last"))
+	for _, c := range all {
+		c.expect(ws.OpText, "last")
+		c.expect(ws.OpClose, string(frame.AppendClosePayload(nil, ws.StatusGoingAway, "")))
+	}
+	if got := before.Load(); got == 0 || got >= members {
+		t.Errorf("the drain began after %d of %d deliveries, want some", got, members)
+	}
+}
+
+func TestDrainDeadline(t *testing.T) {
+	g := start(t, Config{Loops: 1, CloseTimeout: time.Hour})
+	mute := upgrade(t, g, "/rooms/r")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := g.Drain(ctx); err == nil || !strings.Contains(err.Error(), "1 left") {
+		t.Errorf("drain: %v, want 1 left", err)
+	}
+	mute.expectClose(ws.StatusGoingAway, "")
+}
+
+func TestStartRefuses(t *testing.T) {
+	for _, test := range []struct{ name, listen, want string }{
+		{"no port", "127.0.0.1", "missing port"},
+		{"not our address", "192.0.2.1:0", "cannot assign"},
+		{"no such port", "127.0.0.1:99999", "invalid port"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := Start(Config{Listen: test.listen}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("start: %v, want %q", err, test.want)
+			}
+		})
+	}
+	if _, err := Start(Config{Listen: "127.0.0.1:0", Loops: -1}); err == nil {
+		t.Error("started with -1 loops")
+	}
+}
+
+const (
+	childVariable = "FANBENCH_GATEWAY_CHILD"
+	childLimit    = 128
+)
+
+// child is a server with few descriptors, in a process of its own: the test's sockets do not count. It serves until standard
+// input ends.
+func child() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1
+	}
+	limit.Cur = childLimit
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1
+	}
+	g, err := Start(Config{Listen: "127.0.0.1:0", Loops: 2})
+	if err != nil {
+		return 1
+	}
+	fmt.Println(g.Addr())
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return 0
+	case <-g.Done():
+		return 3
+	}
+}
+
+// Running out of descriptors refuses newcomers and harms nobody else; when some are free again, newcomers are served.
+func TestDescriptorsRunOut(t *testing.T) {
+	server := exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), childVariable+"=1")
+	server.Stderr = os.Stderr
+	stdin, err := server.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("child said %q: %v", line, err)
+	}
+	url := "ws://" + strings.TrimSpace(line) + "/echo"
+
+	var admitted []*websocket.Conn
+	refused := 0
+	for range 2 * childLimit {
+		c, _, err := websocket.DefaultDialer.Dial(url, nil)
+		if err != nil {
+			refused++
+			continue
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		admitted = append(admitted, c)
+	}
+	if len(admitted) < childLimit/2 || len(admitted) > childLimit-spareDescriptors || refused == 0 {
+		t.Fatalf("%d admitted and %d refused with %d descriptors", len(admitted), refused, childLimit)
+	}
+	for _, c := range admitted {
+		send(t, c, "alive")
+		expect(t, c, "alive")
+	}
+	for _, c := range admitted[:10] {
+		_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""))
+		expectClose(t, c, 1000, "")
+		_ = c.Close()
+	}
+	eventually(t, "newcomer admitted", func() bool {
+		c, _, err := websocket.DefaultDialer.Dial(url, nil)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		send(t, c, "new")
+		expect(t, c, "new")
+		return true
+	})
+	_ = stdin.Close()
+	if err := server.Wait(); err != nil {
+		t.Errorf("child: %v", err)
+	}
+}

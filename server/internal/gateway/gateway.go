@@ -1,0 +1,227 @@
+//go:build linux
+
+// Package gateway is the server's edge: it accepts connections, speaks HTTP and WebSocket with them and feeds the rooms of package
+// fanout. It is the only package that knows gnet.
+//
+// gnet accepts, waits and reads. All writing is the gateway's own, by non-blocking write(2): gnet would keep what a full send
+// buffer did not take in an unbounded buffer of its own, and would close connections in the middle of a pass. What cannot be
+// written waits in the room's log, or for other bytes in the connection, until the watcher (watcher.go) sees the socket writable.
+//
+// A connection belongs to one event loop, and so does everything about it (conn.go, traffic.go). A loop (loop.go) delivers in
+// slices and lets reads in between them.
+//
+// What an endpoint does with a message is in traffic.go: there are two endpoints, of a few lines each.
+//
+// What does not live here: what frames and requests look like (packages frame and http1), how a publication becomes deliveries
+// (package fanout), other workers, metrics' names.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/panjf2000/gnet/v2"
+
+	"fanbench/server/frame"
+	"fanbench/server/internal/fanout"
+)
+
+// A Gateway serves one address.
+type Gateway struct {
+	cfg    Config
+	frames frame.Config
+	addr   net.Addr
+	hub    *fanout.Hub
+	watch  *watcher
+	start  time.Time
+	tick   time.Duration
+
+	engine  gnet.Engine   // from OnBoot
+	running chan struct{} // closed when every loop runs
+	ended   chan struct{} // closed when the engine has ended
+	err     error         // why, before ended is closed
+	failed  chan error
+
+	known   atomic.Pointer[[]*loop] // grows only
+	knownMu sync.Mutex
+
+	draining, stopping        atomic.Bool
+	emptied                   chan struct{} // signalled when a draining gateway lost its last connection
+	refused, rejected, closed tally
+}
+
+// Start listens at cfg.Listen and serves. It is listening when it returns.
+func Start(cfg Config) (*Gateway, error) {
+	cfg, err := cfg.resolved()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		cfg:     cfg,
+		frames:  frame.Config{Role: frame.Server, MaxMessage: cfg.MaxMessage, CheckUTF8: true},
+		hub:     fanout.NewHub(cfg.MaxBacklog),
+		start:   time.Now(),
+		tick:    tickFor(cfg),
+		running: make(chan struct{}),
+		ended:   make(chan struct{}),
+		failed:  make(chan error, 1),
+		emptied: make(chan struct{}, 1),
+	}
+	g.known.Store(new([]*loop))
+	held, addr, err := reserve(cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w", cfg.Listen, err)
+	}
+	defer closeFD(held)
+	g.addr = addr
+	if g.watch, err = newWatcher(); err != nil {
+		return nil, err
+	}
+	go g.run()
+	select {
+	case <-g.running:
+	case <-g.ended:
+		g.watch.stop()
+		return nil, fmt.Errorf("listen at %s: %w", g.addr, g.err)
+	}
+	if err := g.enrollTokens(); err != nil {
+		return nil, errors.Join(err, g.stop())
+	}
+	return g, nil
+}
+
+// run is the engine's life.
+func (g *Gateway) run() {
+	err := gnet.Run(&events{g: g}, "tcp://"+g.addr.String(),
+		gnet.WithLogger(engineLog{g.cfg.Log}),
+		gnet.WithNumEventLoop(g.cfg.Loops),
+		// A listener per loop: the kernel spreads the connections, and accepting needs no hand-over.
+		gnet.WithReusePort(true),
+		gnet.WithReuseAddr(true),
+		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
+		gnet.WithSocketSendBuffer(g.cfg.SndBuf),
+		// Not for accepted connections, which do not go through the balancer, but for the tokens: one to each loop.
+		gnet.WithLoadBalancing(gnet.RoundRobin),
+		gnet.WithTicker(true),
+	)
+	if !g.stopping.Load() {
+		// gnet returns nil even when an accept error ended it.
+		err = errors.Join(errors.New("event engine ended unasked"), err)
+		g.failed <- err
+	}
+	g.err = err
+	close(g.ended)
+}
+
+// Addr is where the gateway listens.
+func (g *Gateway) Addr() net.Addr { return g.addr }
+
+// Done yields an error if the engine ends without having been asked to. All connections are closed then.
+func (g *Gateway) Done() <-chan error { return g.failed }
+
+// Publish delivers a message to every member of the room on this gateway. It copies payload; any goroutine may call it.
+func (g *Gateway) Publish(room string, op ws.OpCode, payload []byte) {
+	var header [maxHeader]byte
+	g.hub.Publish(room, frame.AppendHeader(header[:0], op, true, false, len(payload)), payload)
+}
+
+// maxHeader is the bytes of the longest unmasked frame header.
+const maxHeader = 10
+
+// Drain refuses new connections, closes the open ones with 1001 and waits until their peers have answered, or ctx ends. Then it
+// stops the engine, closing what is left; the error says how many that were. A context that has ended stops the gateway at once.
+func (g *Gateway) Drain(ctx context.Context) error {
+	g.draining.Store(true)
+	if ctx.Err() != nil {
+		return g.stop()
+	}
+	for _, l := range g.loops() {
+		l.execute(l.drain)
+	}
+	var cut error
+	for n := g.connections(); n > 0; n = g.connections() {
+		select {
+		case <-g.emptied:
+			continue
+		case <-g.ended:
+		case <-ctx.Done():
+			cut = fmt.Errorf("drain connections: %d left after the deadline", n)
+		}
+		break
+	}
+	return errors.Join(cut, g.stop())
+}
+
+// stop ends the engine and everything that Start began.
+func (g *Gateway) stop() error {
+	if g.stopping.Swap(true) {
+		<-g.ended
+		return nil
+	}
+	// Stop with a context that has ended asks the engine to stop and does not poll for it.
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = g.engine.Stop(now)
+	<-g.ended
+	for _, l := range g.loops() {
+		closeFD(int(l.token))
+	}
+	g.watch.stop()
+	if g.err != nil {
+		return fmt.Errorf("stop event engine: %w", g.err)
+	}
+	return nil
+}
+
+// connections is the number of open sockets.
+func (g *Gateway) connections() (n int64) {
+	for _, l := range g.loops() {
+		n += l.connections.Load()
+	}
+	return n
+}
+
+// loops are the loops known so far. Each becomes known with its token or its first connection, whichever comes first: gnet has
+// no list of them.
+func (g *Gateway) loops() []*loop { return *g.known.Load() }
+
+func (g *Gateway) loopOf(el gnet.EventLoop) *loop {
+	find := func() *loop {
+		for _, l := range g.loops() {
+			if l.el == el {
+				return l
+			}
+		}
+		return nil
+	}
+	if l := find(); l != nil {
+		return l
+	}
+	g.knownMu.Lock()
+	defer g.knownMu.Unlock()
+	if l := find(); l != nil {
+		return l
+	}
+	l := newLoop(g, el)
+	known := append(append([]*loop(nil), g.loops()...), l)
+	g.known.Store(&known)
+	return l
+}
+
+// reject counts a request or connection that is ended for what the peer sent.
+func (g *Gateway) reject(reason string) { g.rejected.add(reason) }
+
+// tickFor is how often deadlines are looked at: often enough to be late by an eighth at most, and by a quarter of a second.
+func tickFor(cfg Config) time.Duration {
+	shortest := min(cfg.HandshakeTimeout, cfg.CloseTimeout, cfg.MessageTimeout)
+	if cfg.PingInterval > 0 {
+		shortest = min(shortest, cfg.PingInterval)
+	}
+	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
+}

@@ -1,0 +1,256 @@
+//go:build linux
+
+package gateway
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"fanbench/server/frame"
+	"fanbench/server/internal/fanout"
+	"fanbench/server/internal/http1"
+)
+
+// slice is how many members a loop writes to before it looks for reads again: about a millisecond of system calls.
+const slice = 256
+
+// A loop is the gateway's half of one of gnet's event loops. All of it belongs to that loop's goroutine, but for el, the counters,
+// pending and what mu guards.
+type loop struct {
+	counters
+	g   *Gateway
+	el  gnet.EventLoop
+	fan *fanout.Loop
+
+	pending atomic.Bool // Run is scheduled
+	mu      sync.Mutex
+	ready   []*conn // lagging, and writable again
+
+	token   int32 // descriptor; -1 before it is enrolled
+	yielded bool  // a byte is on its way through the token
+
+	wheel   wheel
+	resumed []*conn // taken from ready
+	doomed  []*conn // to be closed when no event of another connection is being handled
+
+	// Scratch that connections share, each for the length of one call.
+	spare   *input
+	request http1.Request
+	out     []byte
+	header  [maxHeader]byte
+}
+
+// input is what a connection's bytes go through. It is the loop's, and lent to a connection only while half a request head or half
+// a message has arrived from it: an idle connection holds none.
+type input struct {
+	head   http1.Parser
+	frames frame.Parser
+}
+
+func (in *input) mid() bool { return in.head.Mid() || in.frames.Mid() }
+
+func newLoop(g *Gateway, el gnet.EventLoop) *loop {
+	l := &loop{g: g, el: el, token: -1, spare: new(input)}
+	l.wheel.dueAt = time.Since(g.start)
+	l.fan = g.hub.NewLoop(writer{}, l.wake)
+	return l
+}
+
+// writer is the sink that makes one write(2) per member.
+type writer struct{}
+
+func (writer) Write(ops []fanout.Op) {
+	for i := range ops {
+		op := &ops[i]
+		op.N, op.Err = write(op.Member.Owner.(*conn).fd, op.Bytes)
+	}
+}
+
+// write writes what fits without waiting; a full buffer is not an error.
+func write(fd int32, b []byte) (int, error) {
+	for {
+		n, err := unix.Write(int(fd), b)
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EAGAIN:
+			return 0, nil
+		case unix.EINTR:
+		default:
+			return 0, err
+		}
+	}
+}
+
+// wake schedules Run, from any goroutine. Tasks are not run in order, nor promptly one by one: Run looks for all there is to do.
+func (l *loop) wake() {
+	if l.pending.CompareAndSwap(false, true) {
+		l.schedule(l)
+	}
+}
+
+func (l *loop) schedule(r gnet.Runnable) {
+	if !l.g.stopping.Load() {
+		_ = l.el.Execute(context.Background(), r) // fails only if the engine has ended
+	}
+}
+
+// execute runs f on the loop, soon.
+func (l *loop) execute(f func()) {
+	l.schedule(gnet.RunnableFunc(func(context.Context) error {
+		defer l.survive(nil)
+		f()
+		l.bury()
+		return nil
+	}))
+}
+
+// Run implements gnet.Runnable.
+func (l *loop) Run(context.Context) error {
+	l.pending.Store(false) // before looking: what comes from now on schedules again
+	if !l.yielded {
+		l.pass()
+	}
+	l.bury()
+	return nil
+}
+
+// goOn is called when the token comes back.
+func (l *loop) goOn() {
+	l.yielded = false
+	l.pass()
+	if len(l.doomed) > 0 {
+		l.wake()
+	}
+}
+
+// pass makes one slice of the work that waits for this loop, and yields to reads if there is more.
+func (l *loop) pass() {
+	defer l.survive(nil)
+	l.mu.Lock()
+	n := min(slice, len(l.ready))
+	l.resumed = append(l.resumed[:0], l.ready[:n]...)
+	l.ready = append(l.ready[:0], l.ready[n:]...)
+	more := len(l.ready) > 0
+	l.mu.Unlock()
+	for _, c := range l.resumed {
+		c.resume()
+	}
+	clear(l.resumed)
+	report := l.fan.Step(slice)
+	l.heed(report)
+	if more || report.More {
+		l.yield()
+	}
+}
+
+// yield has pass called again after the reads that wait now.
+func (l *loop) yield() {
+	if l.yielded {
+		return
+	}
+	if l.token >= 0 {
+		if n, _ := unix.Write(int(l.token), l.header[:1]); n == 1 {
+			l.yielded = true
+			return
+		}
+	}
+	l.wake() // correct, if unfair: only before the token is enrolled
+}
+
+// heed does what a step found necessary.
+func (l *loop) heed(r fanout.Report) {
+	for _, m := range r.Lagging {
+		m.Owner.(*conn).lag()
+	}
+	for _, m := range r.Slow {
+		m.Owner.(*conn).tooSlow()
+	}
+	for _, m := range r.Dead {
+		m.Owner.(*conn).drop("error")
+	}
+}
+
+// writable is called by the watcher.
+func (l *loop) writable(c *conn) {
+	l.mu.Lock()
+	l.ready = append(l.ready, c)
+	l.mu.Unlock()
+	l.wake()
+}
+
+// bury closes the doomed. It must not run while gnet hands out events: another connection's number, closed and taken again
+// within one batch of events, would be dealt the old one's.
+func (l *loop) bury() {
+	for _, c := range l.doomed {
+		_ = l.el.Close(c.gc)
+	}
+	clear(l.doomed)
+	l.doomed = l.doomed[:0]
+}
+
+// onTick looks after deadlines, pings and silent connections.
+func (l *loop) onTick() {
+	now := time.Since(l.g.start)
+	l.wheel.expired(milliseconds(now), (*conn).expire)
+	if interval := l.g.cfg.PingInterval; interval > 0 {
+		l.wheel.turned(now, interval, (*conn).turn)
+	}
+}
+
+// drain begins to close every connection.
+func (l *loop) drain() {
+	l.wheel.each(func(c *conn) {
+		switch c.state {
+		case inHead:
+			c.out(http1.RefuseBusy.Append(nil))
+			c.finish()
+		case open:
+			if !c.member.Lagging() {
+				l.heed(l.fan.Resume(&c.member)) // what it is owed, first
+			}
+			c.startClose(ws.StatusGoingAway, "")
+		}
+	})
+}
+
+// gone is called after a connection was closed.
+func (l *loop) gone() {
+	if l.g.draining.Load() && l.g.connections() == 0 {
+		select {
+		case l.g.emptied <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// survive is deferred around everything that may panic: it gives up c, or whichever members were being written to, and nothing
+// else.
+func (l *loop) survive(c *conn) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	l.panics.Add(1)
+	l.g.cfg.Log.Error("panic", "cause", cause, "stack", string(debug.Stack()))
+	if c != nil {
+		c.input, l.spare = nil, new(input)
+		l.g.closed.add("panic")
+		c.flush()
+		c.fail(&frame.Error{Code: ws.StatusInternalServerError, Reason: "panic"})
+		return
+	}
+	for _, m := range l.fan.Abandon() {
+		m.Owner.(*conn).drop("panic")
+	}
+	l.wake()
+}
+
+func milliseconds(d time.Duration) uint32 { return uint32(d / time.Millisecond) }

@@ -1,0 +1,262 @@
+//go:build linux
+
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gorilla/websocket"
+)
+
+func TestRooms(t *testing.T) {
+	var mu sync.Mutex
+	var forwarded []string
+	g := start(t, Config{Loops: 2, Forward: func(room string, op ws.OpCode, payload []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		forwarded = append(forwarded, fmt.Sprintf("%s %d %s", room, op, payload))
+	}})
+	inA := []*websocket.Conn{dial(t, g, "/rooms/a"), dial(t, g, "/rooms/a?self=1"), dial(t, g, "/rooms/a?self=0")}
+	inB := dial(t, g, "/rooms/%C3%A4%20b")
+
+	send(t, inA[0], "from 0")
+	send(t, inB, "in b")
+	for _, c := range inA {
+		expect(t, c, "from 0")
+	}
+	expect(t, inB, "in b")
+
+	send(t, inA[2], "from 2") // which leaves itself out
+	for _, c := range inA[:2] {
+		expect(t, c, "from 2")
+	}
+	g.Publish("a", ws.OpText, []byte("from outside")) // is nobody's own
+	for _, c := range inA {
+		expect(t, c, "from outside")
+	}
+	g.Publish("ä b", ws.OpText, []byte("last"))
+	expect(t, inB, "last")
+	g.Publish("nobody", ws.OpText, []byte("lost"))
+
+	mu.Lock()
+	defer mu.Unlock()
+	if len(forwarded) != 3 || !contains(forwarded, "a 1 from 0") || !contains(forwarded, "ä b 1 in b") || !contains(forwarded, "a 1 from 2") {
+		t.Errorf("forwarded %q, want what members sent", forwarded)
+	}
+	eventually(t, "all deliveries counted", func() bool { return g.Stats().Deliveries == 3+1+2+3+1 })
+	s := g.Stats()
+	if s.Publications != 5 || s.Rooms != 2 || s.Messages != 3 || s.Upgraded != 4 || s.Connections != 4 || s.Opened != 4 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Several publishers, several loops: every member sees each publisher's messages whole, once and in order.
+func TestFanOut(t *testing.T) {
+	const members, publishers, each = 50, 4, 100
+	g := start(t, Config{Loops: 2})
+	var done sync.WaitGroup
+	failures := make(chan string, members+publishers*(each+2))
+	var ready []*websocket.Conn
+	for range members {
+		ready = append(ready, dial(t, g, "/rooms/r"))
+	}
+	for _, c := range ready {
+		done.Go(func() {
+			next := make([]int, publishers)
+			for range publishers * each {
+				_, message, err := c.ReadMessage()
+				var publisher, sequence int
+				if err == nil {
+					_, err = fmt.Sscanf(string(message), "%d %d", &publisher, &sequence)
+				}
+				if err != nil || sequence != next[publisher] {
+					failures <- fmt.Sprintf("publisher %d: %d instead of %d, %v", publisher, sequence, next[publisher], err)
+					return
+				}
+				next[publisher]++
+			}
+		})
+	}
+	var senders []*websocket.Conn
+	for p := range publishers {
+		senders = append(senders, dial(t, g, []string{"/rooms/r", "/rooms/r?self=0"}[p%2]))
+	}
+	for p, c := range senders {
+		done.Go(func() {
+			for i := range each {
+				if err := c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "%d %d %s", p, i, payloadOf(i))); err != nil {
+					failures <- err.Error()
+				}
+			}
+		})
+		done.Go(func() { // a publisher gets its own, unless it asked not to
+			got, own := 0, fmt.Sprintf("%d ", p)
+			for range publishers*each - p%2*each {
+				_, message, err := c.ReadMessage()
+				if err != nil {
+					failures <- err.Error()
+					return
+				}
+				if strings.HasPrefix(string(message), own) {
+					got++
+				}
+			}
+			if want := each - p%2*each; got != want {
+				failures <- fmt.Sprintf("publisher %d got %d of its own, want %d", p, got, want)
+			}
+		})
+	}
+	done.Wait()
+	close(failures)
+	for f := range failures {
+		t.Error(f)
+	}
+}
+
+// A member that stops reading is closed as slow. The others get everything meanwhile, and what it got has no gap.
+func TestSlowReader(t *testing.T) {
+	const size, publications = 40_000, 1000 // large enough for a full buffer to cut them
+	g := start(t, Config{Loops: 1, MaxBacklog: 200_000, SndBuf: 32 << 10})
+	slow := upgradeWith(t, g, "/rooms/r", 64<<10)
+	others := []*websocket.Conn{dial(t, g, "/rooms/r"), dial(t, g, "/rooms/r")}
+	sent := 0
+	for sent < publications && g.Stats().Closed["slow"] == 0 {
+		g.Publish("r", ws.OpText, []byte(numbered(sent, size)))
+		for _, c := range others { // in step: they are never behind
+			expect(t, c, numbered(sent, size))
+		}
+		sent++
+	}
+	if s := g.Stats(); s.Closed["slow"] != 1 || s.Lags == 0 {
+		t.Fatalf("after %d publications: closed %v, %d lags; want the slow reader closed", sent, s.Closed, s.Lags)
+	}
+	for i := 0; ; i++ {
+		op, payload, err := slow.next()
+		if err != nil {
+			t.Fatalf("after %d messages: %v", i, err)
+		}
+		if op == ws.OpClose {
+			if got := string(payload[2:]); got != "slow" || i >= sent {
+				t.Fatalf("closed for %q after %d messages of %d", got, i, sent)
+			}
+			break
+		}
+		if string(payload) != numbered(i, size) {
+			t.Fatalf("message %d is %.5q, want %.5q", i, payload, numbered(i, size))
+		}
+	}
+	slow.write(masked(ws.OpClose, "\x03\xf0"))
+	slow.expectEnd()
+	_ = slow.Close()
+	g.Publish("r", ws.OpText, []byte("still there"))
+	for _, c := range others {
+		expect(t, c, "still there")
+	}
+	eventually(t, "slow reader gone and nobody lagging", func() bool { s := g.Stats(); return s.Connections == 2 && s.Lagging == 0 })
+}
+
+// One that never reads again is given up when the close handshake has taken too long, and nothing is kept of it.
+func TestSlowReaderNeverReads(t *testing.T) {
+	g := start(t, Config{Loops: 1, MaxBacklog: 10_000, SndBuf: 8 << 10, CloseTimeout: 20 * time.Millisecond})
+	upgradeWith(t, g, "/rooms/r", 4<<10)
+	for s := g.Stats(); s.Closed["slow"] == 0; s = g.Stats() {
+		g.Publish("r", ws.OpBinary, []byte(payloadOf(10_000)))
+	}
+	eventually(t, "given up", func() bool {
+		s := g.Stats()
+		return s.Closed["timeout"] == 1 && s.Connections == 0 && s.Lagging == 0 && s.Rooms == 0
+	})
+	g.watch.mu.Lock()
+	defer g.watch.mu.Unlock()
+	if n := len(g.watch.armed); n != 0 {
+		t.Errorf("the watcher still knows %d connections", n)
+	}
+}
+
+// A reader that pauses within the limit gets everything, with pongs between the publications and never within one.
+func TestPausedReader(t *testing.T) {
+	const size, publications = 3000, 300
+	g := start(t, Config{Loops: 1, SndBuf: 8 << 10})
+	c := upgradeWith(t, g, "/rooms/r?self=0", 64<<10)
+	for i := range publications {
+		g.Publish("r", ws.OpBinary, []byte(numbered(i, size)))
+	}
+	eventually(t, "lagging", func() bool { return g.Stats().Lagging == 1 })
+	c.write(masked(ws.OpPing, "pause") + masked(ws.OpText, "own, to be left out"))
+	eventually(t, "own message published", func() bool { return g.Stats().Messages == 1 })
+	pongs := 0
+	for i := 0; i < publications; {
+		op, payload, err := c.next()
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case op == ws.OpPong:
+			pongs++
+		case string(payload) != numbered(i, size):
+			t.Fatalf("message %d is %.5q, want %.5q", i, payload, numbered(i, size))
+		default:
+			i++
+		}
+	}
+	g.Publish("r", ws.OpText, []byte("end"))
+	c.expect(ws.OpText, "end")
+	if pongs != 1 {
+		t.Errorf("%d pongs, want 1", pongs)
+	}
+}
+
+// A peer that sends for echo without reading cannot make the server hold more than the limit.
+func TestEchoNonReader(t *testing.T) {
+	g := start(t, Config{Loops: 1, MaxMessage: 4 << 10, MaxBacklog: 32 << 10, SndBuf: 8 << 10})
+	c := upgrade(t, g, "/echo")
+	message := masked(ws.OpText, payloadOf(4<<10))
+	written := make(chan int)
+	stop := make(chan struct{})
+	go func() {
+		n := 0
+		defer func() { written <- n }()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := c.Conn.Write([]byte(message)); err != nil {
+				return
+			}
+			n++
+		}
+	}()
+	eventually(t, "closed as slow", func() bool { return g.Stats().Closed["slow"] == 1 })
+	close(stop)
+	n := <-written
+	for i := 0; ; i++ {
+		op, payload, err := c.next()
+		if err != nil {
+			t.Fatalf("after %d of %d echoes: %v", i, n, err)
+		}
+		if op == ws.OpClose {
+			if got := string(payload[2:]); got != "slow" {
+				t.Fatalf("closed for %q", got)
+			}
+			return
+		}
+		if string(payload) != payloadOf(4<<10) {
+			t.Fatalf("echo %d has %d bytes", i, len(payload))
+		}
+	}
+}

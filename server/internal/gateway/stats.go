@@ -1,0 +1,87 @@
+//go:build linux
+
+package gateway
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats is a snapshot of a gateway's counters, summed over its loops.
+type Stats struct {
+	// Of this moment.
+	Connections int64 // sockets open, in any state
+	Upgraded    int64 // of those, WebSocket connections that neither side has begun to close
+	Lagging     int64 // of those, whose send buffer is full
+	Rooms       int64 // rooms with a member here
+
+	// Totals since the start.
+	Opened         uint64            // sockets admitted
+	Refused        map[string]uint64 // sockets closed unheard, by reason: descriptors, draining
+	Rejected       map[string]uint64 // requests and connections ended for what the peer sent, by reason
+	Closed         map[string]uint64 // connections given up, by reason: slow, silent, timeout, panic, error
+	Messages       uint64            // whole data messages received
+	Publications   uint64            // messages published to rooms with members, from connections and from other workers
+	Deliveries     uint64            // publications taken whole by the kernel, per member
+	DeliveredBytes uint64            // bytes of the rooms' logs taken by the kernel
+	Writes         uint64            // write calls of deliveries
+	Passes         uint64            // times that a room's members on one loop were visited
+	Lags           uint64            // times that a send buffer was found full
+	Pings          uint64            // pings sent
+	Panics         uint64            // panics caught
+}
+
+// counters are one loop's share of Stats, but for what its fan-out counts. The loop adds, anybody reads.
+type counters struct {
+	connections, upgraded, lagging        atomic.Int64
+	opened, messages, lags, pings, panics atomic.Uint64
+}
+
+// tally counts rare events by reason.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]uint64
+}
+
+func (t *tally) add(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == nil {
+		t.n = map[string]uint64{}
+	}
+	t.n[reason]++
+}
+
+func (t *tally) snapshot() map[string]uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.n)
+}
+
+// Stats is safe for any goroutine.
+func (g *Gateway) Stats() Stats {
+	s := Stats{
+		Rooms:        int64(g.hub.Rooms()),
+		Publications: g.hub.Publications(),
+		Refused:      g.refused.snapshot(),
+		Rejected:     g.rejected.snapshot(),
+		Closed:       g.closed.snapshot(),
+	}
+	for _, l := range g.loops() {
+		s.Connections += l.connections.Load()
+		s.Upgraded += l.upgraded.Load()
+		s.Lagging += l.lagging.Load()
+		s.Opened += l.opened.Load()
+		s.Messages += l.messages.Load()
+		s.Lags += l.lags.Load()
+		s.Pings += l.pings.Load()
+		s.Panics += l.panics.Load()
+		c := l.fan.Counts()
+		s.Passes += c.Passes
+		s.Deliveries += c.Deliveries
+		s.DeliveredBytes += c.Bytes
+		s.Writes += c.Writes
+	}
+	return s
+}

@@ -1,0 +1,176 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+)
+
+const sampleKey = "dGhlIHNhbXBsZSBub25jZQ==" // of RFC 6455 §1.3
+
+func TestAppendSwitching(t *testing.T) {
+	got := string(AppendSwitching(nil, sampleKey, "chat", "permessage-deflate"))
+	want := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
+		"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	buffer := make([]byte, 0, 512)
+	if n := testing.AllocsPerRun(100, func() { AppendSwitching(buffer, sampleKey, "", "") }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+// Row 20.
+func TestChooseProtocol(t *testing.T) {
+	tests := []struct {
+		name              string
+		offered, accepted []string
+		want              string
+	}{
+		{"the peer's order", []string{"x", "b", "a"}, []string{"a", "b"}, "b"},
+		{"none known", []string{"x"}, []string{"a"}, ""},
+		{"another case is another protocol", []string{"A"}, []string{"a"}, ""},
+		{"none offered", nil, []string{"a"}, ""},
+		{"none accepted", []string{"a"}, nil, ""},
+	}
+	for _, test := range tests {
+		if got := ChooseProtocol(test.offered, test.accepted); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// Row 22. RFC 6455 §9.1.
+func TestExtensionLists(t *testing.T) {
+	for list, want := range map[string]bool{
+		"a":                   true,
+		"a, b":                true,
+		",a,,b,":              true,
+		"a;b;c=d , e ; f = g": true,
+		`a; b="c"`:            true,
+		`a; b="\c\d"`:         true,
+		"permessage-deflate; client_max_window_bits; server_max_window_bits=10": true,
+		"":           false,
+		",":          false,
+		" ":          false,
+		"a b":        false,
+		"a;":         false,
+		"a;;b":       false,
+		"a;=b":       false,
+		"a;b=":       false,
+		"=":          false,
+		"a=b":        false,
+		"a/b":        false,
+		`a; b="c d"`: false,
+		`a; b=""`:    false,
+		`a; b="c`:    false,
+		`a; b="\`:    false,
+		`a; b="c"d`:  false,
+		`"a"`:        false,
+		"a; b=c=d":   false,
+		"\xc3\xa9":   false,
+	} {
+		if got := validExtensions([]byte(list)); got != want {
+			t.Errorf("%q: %v, want %v", list, got, want)
+		}
+	}
+}
+
+// Row 23.
+func TestOrigins(t *testing.T) {
+	origins, err := ParseOrigins([]string{"https://good.com", "http://Dev.example:8080", "https://[::1]:443"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string]bool{
+		"":                         true, // not a browser
+		"https://good.com":         true,
+		"https://good.com:443":     true,
+		"HTTPS://GOOD.com":         true,
+		"http://dev.example:8080":  true,
+		"https://[::1]":            true,
+		"null":                     false,
+		"http://good.com":          false,
+		"https://good.com:80":      false,
+		"https://good.com:8443":    false,
+		"https://good.com.evil.io": false,
+		"https://evil.good.com":    false,
+		"https://evilgood.com":     false,
+		"https://good.com/":        false,
+		"https://good.com@evil.io": false,
+		"https://good.com, null":   false,
+		"https://good.com:":        false,
+		"https://good.com:0443":    false,
+		"http://dev.example":       false,
+		"good.com":                 false,
+		"https://":                 false,
+		"https://:443":             false,
+		"https://good.\u212aom":    false,
+	} {
+		if got := origins.Allows(origin); got != want {
+			t.Errorf("%q: allowed %v, want %v", origin, got, want)
+		}
+	}
+	if !Origins(nil).Allows("https://anything.example") {
+		t.Error("no list holds somebody back")
+	}
+	for _, bad := range []string{"", "*", "good.com", "https://good.com/path", "https://good.com:http", "https://a.*", "null"} {
+		if _, err := ParseOrigins([]string{bad}); err == nil {
+			t.Errorf("%q passes as an origin", bad)
+		}
+	}
+}
+
+func TestAppendResponse(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		reply := AppendResponse(nil, 200, "text/plain", "hello", keep)
+		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(reply)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || string(body) != "hello" || response.StatusCode != 200 || response.Close == keep || response.ContentLength != 5 {
+			t.Errorf("keep %v: %q, %+v, error %v", keep, body, response, err)
+		}
+		if _, err := http.ParseTime(response.Header.Get("Date")); err != nil {
+			t.Errorf("date: %v", err)
+		}
+	}
+}
+
+func TestRefusalsAreDistinct(t *testing.T) {
+	seen := map[string]*Refusal{}
+	for _, r := range []*Refusal{RefuseNotFound, RefuseMethod, RefuseOrigin, RefuseTimeout, RefuseRate, RefuseBusy, RefuseNotUpgrade} {
+		if other := seen[r.Reason]; other != nil || r.Text == "" {
+			t.Errorf("%s: a second refusal, or one that says nothing", r.Reason)
+		}
+		seen[r.Reason] = r
+		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.Append(nil))), nil)
+		if err != nil || response.StatusCode != r.Status || !response.Close {
+			t.Errorf("%s: %+v, error %v", r.Reason, response, err)
+		}
+	}
+}
+
+func BenchmarkHandshake(b *testing.B) {
+	head := []byte(with("Origin: https://example.com\r\n", "User-Agent: a browser\r\n"))
+	var p Parser
+	var r Request
+	reply := make([]byte, 0, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		whole, _, _ := p.Next(head)
+		if refusal := r.Parse(whole); refusal != nil {
+			b.Fatal(refusal.Reason)
+		}
+		u, refusal := r.Upgrade()
+		if refusal != nil {
+			b.Fatal(refusal.Reason)
+		}
+		reply = AppendSwitching(reply[:0], u.Key, "", "")
+	}
+}

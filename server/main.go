@@ -1,0 +1,54 @@
+// Server is fanbench's reference server: WebSocket echo and rooms, with the fan-out of a publication to many subscribers as
+// its heart. It is what the other programs measure, and what it serves is
+//
+//	GET /echo            each message back; ?type=text closes on a binary one
+//	GET /rooms/{room}    each message to every member of the room; ?self=0 leaves the sender out
+//
+// on the --listen address, and /healthz, /readyz, /metrics, /vitals and /debug/pprof/ on the --admin address.
+//
+//	Usage: server [flags]
+//
+//	Reference WebSocket server: echo, rooms, fan-out.
+//
+//	Flags:
+//	  -h, --help                Show context-sensitive help.
+//	      --listen=HOST:PORT    Serve connections here (127.0.0.1:9001).
+//	      --admin=HOST:PORT     Serve health, metrics and profiles here
+//	                            (127.0.0.1:9002).
+//	      --workers=N           Processes that share the port (1).
+//	      --loops=N             Event loops per process; 0 is its share of
+//	                            processors (0).
+//	      --max-message=SIZE    Largest message; over it a connection is closed with
+//	                            1009 (64KiB).
+//	      --max-backlog=SIZE    How far a connection may fall behind; over it it is
+//	                            closed with 1008 (1MiB).
+//	      --sndbuf=SIZE         The kernel's send buffer per connection; 0 lets it
+//	                            tune itself (0).
+//	      --drain=DURATION      How long to wait for closing connections at the end
+//	                            (5s).
+//	      --log-level=LEVEL     Log from debug, info, warn or error upwards (info).
+//	      --open                Allow addresses that other hosts reach, though
+//	                            nothing asks who connects.
+//	      --version             Print the version and exit.
+//
+// Sizes are bytes, or have a unit: B, KiB, MiB, GiB. Durations are Go's: 500ms, 5s.
+//
+// One process holds at most as many connections as its descriptor limit allows (the soft limit is raised to the hard one at
+// the start, and the log says what that leaves). --workers N starts N processes on one port under a supervisor; publications
+// cross between them over a NATS broker inside the supervisor, and a worker that dies is started again. The admin address
+// then answers for all: metrics carry the label worker, and /workers/{i}/debug/pprof/ are worker i's profiles.
+//
+// Nothing asks who connects, so the server binds loopback addresses only, unless --open says otherwise.
+//
+// SIGTERM or SIGINT drains: not ready any more, every connection closed with 1001, up to --drain for the answers, exit 0. A
+// second signal ends the server at once.
+//
+// The garbage collector runs at GOGC=50 unless the environment sets GOGC: the memory of tens of thousands of idle
+// connections is live heap, on top of which Go's default of 100 would keep as much again for garbage.
+//
+// Exit status: 0 drained; 2 bad flag; 3 could not serve or had to stop; 130 or 143 on a second SIGINT or SIGTERM.
+package main
+
+import "os"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
