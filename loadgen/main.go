@@ -81,14 +81,16 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"fanbench/loadgen/internal/verdict"
 )
 
 // Exit statuses, as in the manual above.
 const (
-	exitFine        = 0
+	exitFine        = verdict.ExitFine
 	exitUsage       = 2
-	exitNoAnswer    = 3
-	exitInterrupted = 130
+	exitNoAnswer    = verdict.ExitUntrusted
+	exitInterrupted = verdict.ExitInterrupted
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -63,8 +63,9 @@ func (f *inflater) readCodes() bool {
 func (f *inflater) readLengths(lengths []uint8) bool {
 	for i := 0; i < len(lengths); {
 		f.refill()
-		symbol, used := f.literals.decode(f.hold)
-		if symbol == noSymbol || !f.drop(used) {
+		code := f.literals.decode(f.hold)
+		symbol := code.symbol()
+		if symbol == noSymbol || !f.drop(code.length()) {
 			return false
 		}
 		if symbol <= maxCode {

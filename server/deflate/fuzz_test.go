@@ -187,7 +187,7 @@ func FuzzRoundTrip(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message []byte, window uint8, repeats uint16) {
 		bits := MinWindowBits + int(window)%(MaxWindowBits-MinWindowBits+1)
-		if size := len(message) * (int(repeats) + 1); size < 1<<18 {
+		if size := len(message) * (int(repeats) + 1); size < 1<<16 {
 			message = bytes.Repeat(message, int(repeats)+1)
 		}
 		payload := Compress(nil, message, bits)

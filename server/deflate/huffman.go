@@ -5,16 +5,17 @@ import "math/bits"
 const (
 	maxCode    = 15 // bits of the longest code, RFC 1951 §3.2.7
 	lookupBits = 9  // codes of up to so many bits are found in one step
-	noSymbol   = 1<<16 - 1
+	noSymbol   = 1<<12 - 1
 )
 
 // A huffman is a code of RFC 1951 §3.2.2, built from the lengths of its
 // symbols' codes.
 type huffman struct {
-	// lookup has, by the next bits of input under mask, symbol<<4 | length of
-	// the code that they begin with; 0 where there is none so short. mask is no
-	// longer than the longest code, as a short message may bring three codes.
-	lookup [1 << lookupBits]uint16
+	// lookup has, by the next bits of input under mask, the code that they begin
+	// with; 0 where there is none so short. mask is no longer than the longest
+	// code: a short message may bring three codes, and should not fill three
+	// tables.
+	lookup [1 << lookupBits]entry
 	mask   uint64
 	// count has the number of codes by their length, and sorted the symbols in
 	// the order of their codes.
@@ -65,11 +66,11 @@ func (h *huffman) fill(longest int) {
 	code, index := uint16(0), 0
 	for length := 1; length <= longest; length++ {
 		for range h.count[length] {
-			entry := h.sorted[index]<<4 | uint16(length)
+			found := newEntry(h.sorted[index], length)
 			// Codes are packed from their most significant bit, RFC 1951 §3.1.1.
 			first := int(bits.Reverse16(code) >> (16 - length))
 			for i := first; i < len(lookup); i += 1 << length {
-				lookup[i] = entry
+				lookup[i] = found
 			}
 			code++
 			index++
@@ -78,32 +79,39 @@ func (h *huffman) fill(longest int) {
 	}
 }
 
-// decode finds the symbol whose code the input begins with, and the code's
-// length in bits; noSymbol where no code fits.
-func (h *huffman) decode(input uint64) (symbol, length uint) {
-	if entry := h.lookup[input&h.mask&(1<<lookupBits-1)]; entry != 0 {
-		return uint(entry >> 4), uint(entry & 15)
+// decode finds the code that the input begins with.
+func (h *huffman) decode(input uint64) entry {
+	if found := h.lookup[input&h.mask&(1<<lookupBits-1)]; found != 0 {
+		return found
 	}
 	return h.decodeLong(input)
 }
 
 // decodeLong is decode for codes of more than lookupBits bits: it goes through
 // the lengths, each of which has its codes in one run.
-func (h *huffman) decodeLong(input uint64) (symbol, length uint) {
+func (h *huffman) decodeLong(input uint64) entry {
 	code, first, index := 0, 0, 0
 	for length := 1; length <= maxCode; length++ {
 		code |= int(input & 1)
 		input >>= 1
 		count := int(h.count[length])
 		if code-first < count {
-			return uint(h.sorted[index+code-first]), uint(length)
+			return newEntry(h.sorted[index+code-first], length)
 		}
 		index += count
 		first = (first + count) << 1
 		code <<= 1
 	}
-	return noSymbol, 0
+	return newEntry(noSymbol, 0)
 }
+
+// An entry is a symbol and the length of its code in bits.
+type entry uint16
+
+func newEntry(symbol uint16, length int) entry { return entry(symbol<<4 | uint16(length)) }
+
+func (e entry) symbol() int  { return int(e >> 4) }
+func (e entry) length() uint { return uint(e & 15) }
 
 // The code of RFC 1951 §3.2.6.
 var fixedLiterals, fixedDistances = fixedCode()

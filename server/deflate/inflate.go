@@ -17,9 +17,9 @@ const firstGrowth = 256 << 10
 // over its context. The error is ErrTooLarge for more than limit bytes, or
 // ErrCorrupt; dst is then as long as it was.
 //
-// What is refused costs no memory to speak of, whatever the limit: past 256 KiB
-// a message's size is counted first, and room made only if it is within the
-// limit. A sender of more pays for it with its own time on the wire.
+// What is refused costs little memory, whatever the limit: where dst has no room
+// for more than 256 KiB, the size of a larger message is counted first, and room
+// made only if it is within the limit. It is inflated twice then.
 //
 // compress/flate does not do: it ends at the first final block, where RFC 7692
 // §7.2.1 goes on; it takes the tail for content where the end of a stored block
@@ -184,11 +184,11 @@ func (f *inflater) coded(literals, distances *huffman) bool {
 		if f.held < 48 { // the longest length and distance: 15 + 5 + 15 + 13 bits
 			f.refill()
 		}
-		symbol, used := literals.decode(f.hold)
-		if !f.drop(used) {
+		code := literals.decode(f.hold)
+		if !f.drop(code.length()) {
 			return false
 		}
-		switch {
+		switch symbol := code.symbol(); {
 		case symbol < endOfBlock:
 			if f.n >= len(f.out) && !f.room(1) {
 				return false
@@ -211,11 +211,11 @@ func (f *inflater) match(code extended, distances *huffman) bool {
 	if !f.drop(uint(code.extra)) {
 		return false
 	}
-	symbol, used := distances.decode(f.hold)
-	if symbol > maxDistanceSymbol || !f.drop(used) {
+	next := distances.decode(f.hold)
+	if next.symbol() > maxDistanceSymbol || !f.drop(next.length()) {
 		return false
 	}
-	code = distanceCodes[symbol]
+	code = distanceCodes[next.symbol()]
 	distance := int(code.base) + int(f.hold&(1<<code.extra-1))
 	if !f.drop(uint(code.extra)) || distance > f.n-f.base || distance > f.window || !f.room(length) {
 		return false

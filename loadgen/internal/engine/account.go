@@ -31,7 +31,7 @@ type Ramp struct {
 }
 
 // Tick is one worker's reading. Counts run from the engine's start; histograms
-// hold what was recorded since the tick before.
+// have what was recorded since the tick before.
 type Tick struct {
 	Open   int    `json:"open"`
 	Failed int    `json:"failed"` // never opened

@@ -1,5 +1,5 @@
-// Package engine is the epoll client of one worker process: it opens the
-// worker's connections, publishes its part of the plan, receives, and accounts
+// Package engine is the epoll loop of one worker process: it opens the worker's
+// connections, publishes its part of the plan, receives, and accounts
 // for every delivery.
 //
 // It knows sockets, frames and clocks. What is due when is package plan's, what
@@ -35,6 +35,7 @@ type Engine struct {
 
 	mu         sync.Mutex // guards what follows
 	totals     *histograms
+	interval   *histograms // since the last Tick
 	spare      *histograms // empty, for a thread to go on with
 	spareSends *histograms
 	connect    *latency.Histogram
@@ -53,6 +54,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		config: c, share: c.Plan.Share(c.Worker), timetable: newTimetable(c.Plan),
 		totals:     newHistograms(delivery, sentDelivery, readLag, sendLag, blocked),
+		interval:   newHistograms(delivery, readLag, sendLag),
 		spare:      newHistograms(delivery, sentDelivery, readLag),
 		spareSends: newHistograms(sendLag, blocked),
 		connect:    latency.New(latency.Precise),

@@ -36,10 +36,11 @@ func newHistograms(wanted ...kind) *histograms {
 func (h *histograms) record(k kind, nanoseconds int64) { h[k].Record(time.Duration(nanoseconds)) }
 
 // merge adds o's counts of the kinds that h holds. All have one geometry:
-// anything else is a programmer's error.
+// anything else is a programmer's error. Empty ones are not touched, here and
+// in reset: memory that nothing was recorded in stays the kernel's.
 func (h *histograms) merge(o *histograms) {
 	for k, more := range o {
-		if more == nil || h[k] == nil {
+		if more == nil || more.Count() == 0 || h[k] == nil {
 			continue
 		}
 		if err := h[k].Merge(more); err != nil {
@@ -50,7 +51,7 @@ func (h *histograms) merge(o *histograms) {
 
 func (h *histograms) reset() {
 	for _, one := range h {
-		if one != nil {
+		if one != nil && one.Count() > 0 {
 			one.Reset()
 		}
 	}

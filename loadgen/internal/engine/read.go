@@ -58,13 +58,14 @@ func (e *Engine) absorb(handed, interval *histograms) *histograms {
 	return handed
 }
 
-// Tick reads the engine as it runs.
+// Tick reads the engine as it runs. The histograms in it hold until the next
+// Tick.
 func (e *Engine) Tick() Tick {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	interval := newHistograms(delivery, readLag, sendLag)
-	t := Tick{Delivery: interval[delivery], ReadLag: interval[readLag], SendLag: interval[sendLag]}
-	for _, one := range e.gather(interval) {
+	e.interval.reset()
+	t := Tick{Delivery: e.interval[delivery], ReadLag: e.interval[readLag], SendLag: e.interval[sendLag]}
+	for _, one := range e.gather(e.interval) {
 		t.Open += int(one.arrivals.open)
 		t.Failed += int(one.arrivals.failed)
 		t.Closed += one.arrivals.closed

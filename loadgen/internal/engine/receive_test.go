@@ -10,6 +10,7 @@ import (
 
 	"fanbench/loadgen/internal/clock"
 	"fanbench/loadgen/internal/ledger"
+	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
 	"fanbench/server/frame"
 )
@@ -240,5 +241,47 @@ func BenchmarkSocket(b *testing.B) {
 			}
 		}
 		r.account = ledger.New(1)
+	}
+}
+
+// freeWriter is a writer without a thread and an outbox on a connection that
+// drain empties.
+func freeWriter(t testing.TB) (w *writer, o *outbox, drain func()) {
+	t.Helper()
+	w = newWriter(configOf(t, scenarioOf(t, "workload", "fanout", "connections", "1", "size", "128B"), 0, refusedAddress(t)))
+	here, there := socketPair(t)
+	buffer := make([]byte, 4096)
+	return w, &outbox{fd: here}, func() {
+		for {
+			if _, err := unix.Read(int(there), buffer); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func TestPublishingDoesNotAllocate(t *testing.T) {
+	w, o, drain := freeWriter(t)
+	d := departure{phase: plan.Measure}
+	if n := testing.AllocsPerRun(100, func() {
+		d.due = clock.Now()
+		w.publish(o, d)
+		d.sequence++
+		drain()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if w.counts.sent != 101 || w.sent[0].Measure != 101 {
+		t.Errorf("sent %+v", w.counts)
+	}
+}
+
+// BenchmarkPublish is one publication, its write and its read at the other end.
+func BenchmarkPublish(b *testing.B) {
+	w, o, drain := freeWriter(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.publish(o, departure{due: clock.Now(), phase: plan.Measure})
+		drain()
 	}
 }

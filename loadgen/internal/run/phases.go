@@ -140,7 +140,7 @@ func (c *conductor) publish(ctx context.Context, ph plan.Phase, d time.Duration)
 	if ph == plan.Measure {
 		c.measureAt = at
 	}
-	c.rows.align(at)
+	c.rows.align(at, c.last.delivered)
 	until := at + int64(d)
 	limit := until + int64(c.Scenario.Phases.Drain)
 	for {

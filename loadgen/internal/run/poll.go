@@ -138,8 +138,10 @@ type rows struct {
 	phase     string // of the latest line that was shown
 }
 
-// align lets the next row end one interval after a phase's start.
-func (r *rows) align(at int64) { r.next = at + int64(rowInterval) }
+// align lets the next row span one interval from a phase's start.
+func (r *rows) align(at int64, delivered uint64) {
+	r.at, r.delivered, r.next = at, delivered, at+int64(rowInterval)
+}
 
 // tick shows the latest poll and, once a second, adds a row to the series.
 func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned time.Duration) {
@@ -151,8 +153,7 @@ func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned
 	}
 	r := &c.rows
 	if r.at == 0 {
-		r.at = c.started
-		r.align(c.started)
+		r.align(c.started, 0)
 	}
 	if now < r.next {
 		if phase == "ramp" || phase != r.phase {
