@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"fanbench/bench/internal/fixture"
+	"fanbench/bench/internal/trial"
 	"fanbench/bench/scenarios"
 	"fanbench/loadgen/result"
 )
@@ -101,6 +102,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"rum"}, `unexpected argument rum, did you mean "run"?`},
 		{[]string{"run", "--tyo"}, "unknown flag --tyo"},
 		{[]string{"run", "--repeat", "0"}, "--repeat 0: use 1 or more"},
+		{[]string{"run", "--retry", "-1"}, "--retry -1: use 0 or more"},
 		{[]string{"run", "--server", "/no/server"}, "--server /no/server: no such program"},
 		{[]string{"run", "--server", os.TempDir()}, "not an executable file"},
 		{append([]string{"run", "fanout-10"}, programs...), "did you mean fanout-1k?"},
@@ -137,6 +139,29 @@ func TestWorse(t *testing.T) {
 	} {
 		if got := worse(c.a, c.b); got != c.want {
 			t.Errorf("worse(%d, %d) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// Only what held up the generator is worth a second run: the server's faults
+// are findings.
+func TestVoided(t *testing.T) {
+	judged := func(verdict string) *result.Result {
+		return &result.Result{Verdict: result.Verdict{Verdict: verdict}}
+	}
+	for _, c := range []struct {
+		out  trial.Outcome
+		want bool
+	}{
+		{trial.Outcome{Exit: exitUntrusted, Result: judged("generator-limited")}, true},
+		{trial.Outcome{Exit: exitUntrusted, Result: judged("invalid")}, false},
+		{trial.Outcome{Exit: exitUntrusted}, false},
+		{trial.Outcome{Exit: exitFault, Result: judged("generator-limited")}, false},
+		{trial.Outcome{Exit: exitInterrupted, Result: judged("generator-limited")}, false},
+		{trial.Outcome{Exit: exitFine, Result: judged("valid")}, false},
+	} {
+		if got := voided(c.out); got != c.want {
+			t.Errorf("voided(exit %d, %+v) = %v", c.out.Exit, c.out.Result, got)
 		}
 	}
 }

@@ -30,8 +30,9 @@ const (
 	// targetShare of the cores that its loops can use.
 	targetShare = 0.90
 	// machineShare of all CPUs, target and generator together: then either
-	// would have gone faster without the other.
-	machineShare = 0.95
+	// would have gone faster without the other. The rest goes to what neither
+	// is charged for: interrupts, the kernel's threads, neighbours.
+	machineShare = 0.90
 	// offeredShare: below it deliveries were completed slower than offered.
 	offeredShare = 0.95
 	// blockedLeast: a target that keeps a publication's writer waiting longer
