@@ -102,7 +102,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"rum"}, `unexpected argument rum, did you mean "run"?`},
 		{[]string{"run", "--tyo"}, "unknown flag --tyo"},
 		{[]string{"run", "--repeat", "0"}, "--repeat 0: use 1 or more"},
-		{[]string{"run", "--retry", "-1"}, "--retry -1: use 0 or more"},
+		{[]string{"run", "--retry=-1"}, "--retry -1: use 0 or more"},
 		{[]string{"run", "--server", "/no/server"}, "--server /no/server: no such program"},
 		{[]string{"run", "--server", os.TempDir()}, "not an executable file"},
 		{append([]string{"run", "fanout-10"}, programs...), "did you mean fanout-1k?"},
