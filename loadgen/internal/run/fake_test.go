@@ -55,11 +55,10 @@ type fakeFleet struct {
 	swallow uint64        // deliveries that never arrive
 	deaf    bool          // workers never finish sending
 
-	calls   []string
-	ramped  int64 // when the ramp began
-	begun   [2]int64
-	halted  int64
-	seconds float64 // CPU that readings report
+	calls  []string
+	ramped int64 // when the ramp began
+	begun  [2]int64
+	halted int64
 }
 
 var errLost = errors.New("worker 1: ended: signal: killed")
