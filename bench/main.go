@@ -67,7 +67,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "unknown"
+var version = "devel"
 
 // commands is the command line.
 type commands struct {

@@ -2,25 +2,14 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 
 	"fanbench/loadgen/result"
 )
 
+// version is set by the linker: a tag, or the commit.
+var version = "devel"
+
 // tool is this program, as far as its build says.
 func tool() result.Tool {
-	t := result.Tool{Name: "loadgen", Version: "devel", Go: runtime.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return t
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		t.Version = v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			t.Commit = s.Value
-		}
-	}
-	return t
+	return result.Tool{Name: "loadgen", Version: version, Go: runtime.Version()}
 }

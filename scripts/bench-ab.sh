@@ -16,7 +16,7 @@ commit=$(git rev-parse --verify --quiet "$base^{commit}") || {
 work=$(mktemp -d)
 trap 'git worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"' EXIT
 git worktree add --quiet --detach "$work/tree" "$commit"
-(cd "$work/tree" && go build -o "$work/server" ./server)
+(cd "$work/tree" && go build -o bin/server ./server)
 
 out=results/ab/$(date -u +%Y%m%dT%H%M%SZ)
 status=0
@@ -29,7 +29,7 @@ for scenario in "${scenarios[@]}"; do
 		# Turned round every other time: whoever runs second must not always be the same.
 		if ((pair % 2)); then order="baseline candidate"; else order="candidate baseline"; fi
 		for role in $order; do
-			if [ "$role" = baseline ]; then server=$work/server; else server=bin/server; fi
+			if [ "$role" = baseline ]; then server=$work/tree/bin/server; else server=bin/server; fi
 			run "$role" "$server" "$scenario"
 		done
 		echo "== $scenario, pair $pair of $pairs: baseline $base (${commit:0:12}) against this tree"
