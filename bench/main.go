@@ -3,15 +3,15 @@
 //
 // Usage:
 //
-//	bench run [SCENARIO…]      run scenarios, the whole catalogue by default
+//	bench run [SCENARIO…]      run scenarios, the catalogue's default ones if none is named
 //	bench compare A B          two results side by side; it does not judge
 //	bench report RESULT…       write the HTML page of stored results
 //	bench doctor               compare this host's limits with what scenarios need
 //
 // SCENARIO is a name of the catalogue (bench/scenarios/*.yaml: fanout-1k,
-// fanout-10k, fanout-30k, rooms, echo-1k, overload, flood, connect-storm) or
-// the path of a file. A, B and RESULT are result files or the directories of
-// runs.
+// fanout-10k, fanout-30k, rooms, echo-1k, overload, flood, connect-storm; and
+// only by name fanout-json, fanout-json-deflate) or the path of a file. A, B and
+// RESULT are result files or the directories of runs.
 //
 // # bench run
 //

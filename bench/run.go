@@ -19,7 +19,7 @@ import (
 )
 
 type runCommand struct {
-	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none runs the whole catalogue."`
+	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none runs its default ones."`
 	Repeat    int      `default:"1" placeholder:"N" help:"Make N runs of each scenario, in turn (${default})."`
 	Retry     int      `default:"2" placeholder:"N" help:"Make a run that a disturbed generator voided again, N times at most (${default})."`
 	Toy       bool     `help:"Use the scenarios' toy parameters: a test of the pipeline."`
@@ -175,7 +175,7 @@ type declared struct {
 // read loads all scenarios or none.
 func read(args []string, toy bool) ([]declared, error) {
 	if len(args) == 0 {
-		args = scenarios.Names()
+		args = scenarios.Default()
 	}
 	var options []scenario.Option
 	if toy {

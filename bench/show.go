@@ -82,7 +82,7 @@ func write(page string, r *result.Result) error {
 }
 
 type doctorCommand struct {
-	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none asks about the whole catalogue."`
+	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none asks about the default ones."`
 }
 
 // sample is how long doctor watches the CPUs.

@@ -5,10 +5,12 @@
 //
 //	loadgen run [SCENARIO] --url ws://HOST:PORT[/PATH] [flags]
 //	loadgen plan [SCENARIO] [flags]
+//	loadgen conformance --url ws://HOST:PORT [flags]
 //
 // Run executes a scenario, a YAML file or the flags alone, against a server
 // that is already listening, prints a summary and keeps the result. Plan prints
-// what a run would do and opens nothing.
+// what a run would do and opens nothing. Conformance plays the cases of a test
+// suite's server, which judges loadgen's own connections.
 //
 // A path in --url is used for subscribing and for publishing, and may hold
 // {room}; without one the scenario's target paths are used, which are those of
@@ -46,6 +48,8 @@
 //	--publishers=N           publishing connections, a multiple of the rooms
 //	--rate=RATE              publications per second over all publishers, such as 200/s; 0 with echo is a closed loop
 //	--size=SIZE              payload of a publication, such as 128B or 4KiB
+//	--payload=KIND           padding or json: what stands around the stamp
+//	--deflate                offer permessage-deflate with every handshake
 //	--warm-up=DURATION       publish so long before measuring
 //	--duration=DURATION      publish so long while measuring
 //	--drain=DURATION         wait at most so long for outstanding deliveries
@@ -66,10 +70,22 @@
 //	--vitals-url=URL         read the target's CPU and memory here, as JSON over HTTP
 //	--json                   print the result as JSON instead of the summary
 //
+// Flags of conformance, which speaks the protocol of the Autobahn test suite
+// (getCaseCount, runCase, updateReports) and offers permessage-deflate. It
+// prints one line a case; the verdicts are in the reports of the suite's
+// server:
+//
+//	--url=URL                the suite's server: ws://host:port with an optional path
+//	--agent=NAME             the name under which the server reports; default fanbench-loadgen
+//	--cases=N-M,...          numbers of the cases to run; default all
+//	--timeout=DURATION       of one case; default 10m
+//	--max-message=SIZE       largest message that is accepted; default 16MiB
+//
 // The exit status is 0 if all is well, 1 if deliveries were lost, duplicated or
 // otherwise wrong where the scenario forbids it, 2 for wrong usage, 3 if there
 // is no trustworthy answer (the target refused or died, this host cannot hold
-// the run, a required metric is not valid) and 130 after an interrupt. The
+// the run, a required metric is not valid, a case of conformance was not played
+// to its end) and 130 after an interrupt. The
 // first interrupt ends the run early and keeps what was measured; the second
 // ends the program at once.
 package main
@@ -97,8 +113,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // commandLine is the whole command line.
 type commandLine struct {
-	Run   runCommand   `cmd:"" help:"Run a scenario against a server and keep the result."`
-	Plan  planCommand  `cmd:"" help:"Print what a run would do; open nothing."`
+	Run         runCommand         `cmd:"" help:"Run a scenario against a server and keep the result."`
+	Plan        planCommand        `cmd:"" help:"Print what a run would do; open nothing."`
+	Conformance conformanceCommand `cmd:"" help:"Let a conformance suite's server judge loadgen's connections."`
+
 	Agent agentCommand `cmd:"" hidden:"" help:"Serve a coordinator as a worker, over standard input and output."`
 
 	Version kong.VersionFlag `help:"Print the version."`

@@ -37,6 +37,9 @@ func (c *planCommand) Run(s streams) error {
 	fmt.Fprintf(&b, "%s\n\n", asked.Question)
 	fmt.Fprintf(&b, "workload     %s\n", asked.Workload)
 	fmt.Fprintf(&b, "connections  %s\n", population(p))
+	if asked.Deflate {
+		fmt.Fprintf(&b, "compression  permessage-deflate is offered\n")
+	}
 	fmt.Fprintf(&b, "workers      %d, at most %d connections and %d descriptors each\n", asked.Workers, need.PerWorker(), need.Descriptors())
 	fmt.Fprintf(&b, "memory       about %d MiB, if both ends of the connections are on this host\n", max(1, preflight.MemoryBytes(need)>>20))
 	if asked.Workload == scenario.Connect {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,44 @@ func TestRunAgainstServers(t *testing.T) {
 			}
 			if r.Verdict.Verdict != "valid" || r.Verdict.Partial {
 				t.Errorf("verdict %+v", r.Verdict)
+			}
+		})
+	}
+}
+
+// What is offered is counted as it was answered, and an offer that nobody took
+// up is no run with compression.
+func TestDeflate(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		server func(*testing.T) string
+		flags  []string
+		share  float64
+		warned bool
+	}{
+		{"another library's server agrees", theirs, nil, 1, false},
+		{"it agrees for an echo", theirs, []string{"--workload", "echo"}, 1, false},
+		{"a server without compression", ours, nil, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			arguments := append(brief(c.server(t), "--deflate", "--payload", "json", "--size", "1KiB", "--out", dir), c.flags...)
+			if status, out, problem := loadgen(arguments...); status != exitFine {
+				t.Fatalf("exit status %d, standard error\n%s\noutput\n%s", status, problem, out)
+			}
+			r := read(t, dir)
+			if l := r.Ledger; l.Delivered == 0 || l.Lost+l.Corrupt+l.Unknown != 0 || len(r.Failures) != 0 {
+				t.Errorf("ledger %+v, failures %+v", l, r.Failures)
+			}
+			if m, _, found := r.Metric("connections.deflated_share"); !found || m.Value != c.share {
+				t.Errorf("deflated share %+v, want %v", m, c.share)
+			}
+			warned := slices.ContainsFunc(r.Warnings, func(w result.Warning) bool {
+				return strings.Contains(w.Text, "21 of 21 connections did not negotiate permessage-deflate") && w.Remedy != ""
+			})
+			if warned != c.warned {
+				t.Errorf("warnings %+v", r.Warnings)
 			}
 		})
 	}

@@ -21,6 +21,8 @@ type workloadFlags struct {
 	Publishers  string `placeholder:"N" group:"Workload" help:"Publishing connections, a multiple of the rooms."`
 	Rate        string `placeholder:"RATE" group:"Workload" help:"Publications per second over all publishers, such as 200/s; 0 with echo is a closed loop."`
 	Size        string `placeholder:"SIZE" group:"Workload" help:"Payload of a publication, such as 128B or 4KiB."`
+	Payload     string `placeholder:"KIND" group:"Workload" help:"padding or json: what stands around the stamp."`
+	Deflate     bool   `group:"Workload" help:"Offer permessage-deflate with every handshake."`
 	WarmUp      string `placeholder:"DURATION" group:"Workload" help:"Publish so long before measuring."`
 	Duration    string `placeholder:"DURATION" group:"Workload" help:"Publish so long while measuring."`
 	Drain       string `placeholder:"DURATION" group:"Workload" help:"Wait at most so long for outstanding deliveries."`
@@ -44,6 +46,7 @@ func (w *workloadFlags) options() []scenario.Option {
 		{"--publishers", "publishers", w.Publishers},
 		{"--rate", "rate", w.Rate},
 		{"--size", "size", w.Size},
+		{"--payload", "payload", w.Payload},
 		{"--warm-up", "phases.warm-up", w.WarmUp},
 		{"--duration", "phases.measure", w.Duration},
 		{"--drain", "phases.drain", w.Drain},
@@ -57,6 +60,9 @@ func (w *workloadFlags) options() []scenario.Option {
 		if f.value != "" {
 			options = append(options, scenario.Set(f.key, f.value, f.flag))
 		}
+	}
+	if w.Deflate {
+		options = append(options, scenario.Set("deflate", "true", "--deflate"))
 	}
 	if w.Toy {
 		options = append(options, scenario.Toy())

@@ -11,25 +11,62 @@
 //	Reference WebSocket server: echo, rooms, fan-out.
 //
 //	Flags:
-//	  -h, --help                Show context-sensitive help.
-//	      --listen=HOST:PORT    Serve connections here (127.0.0.1:9001).
-//	      --admin=HOST:PORT     Serve health, metrics and profiles here
-//	                            (127.0.0.1:9002).
-//	      --workers=N           Processes that share the port (1).
-//	      --loops=N             Event loops per process; 0 is its share of
-//	                            processors (0).
-//	      --max-message=SIZE    Largest message; over it a connection is closed with
-//	                            1009 (64KiB).
-//	      --max-backlog=SIZE    How far a connection may fall behind; over it it is
-//	                            closed with 1008 (1MiB).
-//	      --sndbuf=SIZE         The kernel's send buffer per connection; 0 lets it
-//	                            tune itself (0).
-//	      --drain=DURATION      How long to wait for closing connections at the end
-//	                            (5s).
-//	      --log-level=LEVEL     Log from debug, info, warn or error upwards (info).
-//	      --open                Allow addresses that other hosts reach, though
-//	                            nothing asks who connects.
-//	      --version             Print the version and exit.
+//	  -h, --help                      Show context-sensitive help.
+//	      --listen=HOST:PORT          Serve connections here (127.0.0.1:9001).
+//	      --admin=HOST:PORT           Serve health, metrics and profiles here
+//	                                  (127.0.0.1:9002).
+//	      --workers=N                 Processes that share the port (1).
+//	      --loops=N                   Event loops per process; 0 is its share of
+//	                                  processors (0).
+//	      --max-message=SIZE          Largest message; over it a connection is
+//	                                  closed with 1009 (64KiB).
+//	      --max-backlog=SIZE          How far a connection may fall behind;
+//	                                  over it it is closed with 1008; 0 is 1MiB,
+//	                                  or --max-message if that is more (0B).
+//	      --sndbuf=SIZE               The kernel's send buffer per connection;
+//	                                  0 lets it tune itself (0).
+//	      --profile=NAME              Defaults of the limits: local, or public for
+//	                                  peers that nobody knows; docs/limits.md has
+//	                                  them (local).
+//	      --max-connections=N         Connections at once; over it 503; 0 is as many
+//	                                  as there are descriptors (0).
+//	      --max-connections-per-address=N
+//	                                  Connections at once from one address; over it
+//	                                  429; 0 is any number (0).
+//	      --handshake-rate=N          New connections per second from one address;
+//	                                  over it 429; 0 is any number (0).
+//	      --message-rate=N            Messages per second on one connection; over it
+//	                                  it is closed with 1008; 0 is any number (0).
+//	      --max-fragments=N           Frames in one message; over it the connection
+//	                                  is closed with 1008; 0 is --max-message / 64,
+//	                                  but 1024 at least (0).
+//	      --handshake-timeout=DURATION
+//	                                  How long a request may take to arrive (5s).
+//	      --message-timeout=DURATION
+//	                                  How long a message may take to arrive (30s).
+//	      --close-timeout=DURATION    How long a close may go unanswered (5s).
+//	      --ping-interval=DURATION    Time between pings; who is silent for two is
+//	                                  closed; 0s is no pings (25s).
+//	      --origin=ORIGIN,...         Web origins that may connect, others get 403:
+//	                                  scheme://host[:port], self for the host asked
+//	                                  for, or * for all (*).
+//	      --subprotocol=NAME,...      Sub-protocols to accept, should a peer offer
+//	                                  them.
+//	      --deflate                   Accept permessage-deflate, should a peer offer
+//	                                  it.
+//	      --drain=DURATION            How long to wait for closing connections at
+//	                                  the end (5s).
+//	      --log-level=LEVEL           Log from debug, info, warn or error upwards
+//	                                  (info).
+//	      --open                      Allow addresses that other hosts reach,
+//	                                  though nothing asks who connects.
+//	      --version                   Print the version and exit.
+//
+// The limits, what a peer sees of each and what counts it are in docs/limits.md. --profile public is for an address that others
+// reach: it limits what one address and one connection may do, as a benchmark from one address could not bear.
+//
+// With several workers --max-connections, --max-connections-per-address and --handshake-rate hold for all of them: each has its
+// share.
 //
 // Sizes are bytes, or have a unit: B, KiB, MiB, GiB. Durations are Go's: 500ms, 5s.
 //

@@ -16,16 +16,31 @@ import (
 
 // options are the command line.
 type options struct {
-	Listen     string        `default:"127.0.0.1:9001" placeholder:"HOST:PORT" help:"Serve connections here (${default})."`
-	Admin      string        `default:"127.0.0.1:9002" placeholder:"HOST:PORT" help:"Serve health, metrics and profiles here (${default})."`
-	Workers    int           `default:"1" placeholder:"N" help:"Processes that share the port (${default})."`
-	Loops      int           `default:"0" placeholder:"N" help:"Event loops per process; 0 is its share of processors (${default})."`
-	MaxMessage byteSize      `default:"64KiB" placeholder:"SIZE" help:"Largest message; over it a connection is closed with 1009 (${default})."`
-	MaxBacklog byteSize      `default:"1MiB" placeholder:"SIZE" help:"How far a connection may fall behind; over it it is closed with 1008 (${default})."`
-	Sndbuf     byteSize      `default:"0" placeholder:"SIZE" help:"The kernel's send buffer per connection; 0 lets it tune itself (${default})."`
-	Drain      time.Duration `default:"5s" placeholder:"DURATION" help:"How long to wait for closing connections at the end (${default})."`
-	LogLevel   string        `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from debug, info, warn or error upwards (${default})."`
-	Open       bool          `help:"Allow addresses that other hosts reach, though nothing asks who connects."`
+	Listen     string   `default:"127.0.0.1:9001" placeholder:"HOST:PORT" help:"Serve connections here (${default})."`
+	Admin      string   `default:"127.0.0.1:9002" placeholder:"HOST:PORT" help:"Serve health, metrics and profiles here (${default})."`
+	Workers    int      `default:"1" placeholder:"N" help:"Processes that share the port (${default})."`
+	Loops      int      `default:"0" placeholder:"N" help:"Event loops per process; 0 is its share of processors (${default})."`
+	MaxMessage byteSize `default:"64KiB" placeholder:"SIZE" help:"Largest message; over it a connection is closed with 1009 (${default})."`
+	MaxBacklog byteSize `default:"0B" placeholder:"SIZE" help:"How far a connection may fall behind; over it it is closed with 1008; 0 is 1MiB, or --max-message if that is more (${default})."`
+	Sndbuf     byteSize `default:"0" placeholder:"SIZE" help:"The kernel's send buffer per connection; 0 lets it tune itself (${default})."`
+
+	Profile                  string        `default:"local" enum:"local,public" placeholder:"NAME" help:"Defaults of the limits: local, or public for peers that nobody knows; docs/limits.md has them (${default})."`
+	MaxConnections           int           `default:"0" placeholder:"N" help:"Connections at once; over it 503; 0 is as many as there are descriptors (${default})."`
+	MaxConnectionsPerAddress int           `default:"0" placeholder:"N" help:"Connections at once from one address; over it 429; 0 is any number (${default})."`
+	HandshakeRate            int           `default:"0" placeholder:"N" help:"New connections per second from one address; over it 429; 0 is any number (${default})."`
+	MessageRate              int           `default:"0" placeholder:"N" help:"Messages per second on one connection; over it it is closed with 1008; 0 is any number (${default})."`
+	MaxFragments             int           `default:"0" placeholder:"N" help:"Frames in one message; over it the connection is closed with 1008; 0 is --max-message / 64, but 1024 at least (${default})."`
+	HandshakeTimeout         time.Duration `default:"5s" placeholder:"DURATION" help:"How long a request may take to arrive (${default})."`
+	MessageTimeout           time.Duration `default:"30s" placeholder:"DURATION" help:"How long a message may take to arrive (${default})."`
+	CloseTimeout             time.Duration `default:"5s" placeholder:"DURATION" help:"How long a close may go unanswered (${default})."`
+	PingInterval             time.Duration `default:"25s" placeholder:"DURATION" help:"Time between pings; who is silent for two is closed; 0s is no pings (${default})."`
+	Origin                   []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, others get 403: scheme://host[:port], self for the host asked for, or * for all (${default})."`
+	Subprotocol              []string      `placeholder:"NAME" help:"Sub-protocols to accept, should a peer offer them."`
+	Deflate                  bool          `help:"Accept permessage-deflate, should a peer offer it."`
+
+	Drain    time.Duration `default:"5s" placeholder:"DURATION" help:"How long to wait for closing connections at the end (${default})."`
+	LogLevel string        `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from debug, info, warn or error upwards (${default})."`
+	Open     bool          `help:"Allow addresses that other hosts reach, though nothing asks who connects."`
 
 	Version versionFlag `json:"-" help:"Print the version and exit."`
 }
@@ -59,14 +74,14 @@ func (o options) check() error {
 	case o.Workers > 1 && o.MaxMessage > backplane.MaxPayload:
 		return wrong("max-message", o.MaxMessage, "use at most %dB with --workers %d, since messages cross between processes, or --workers 1",
 			backplane.MaxPayload, o.Workers)
-	case o.MaxBacklog < o.MaxMessage:
-		return wrong("max-backlog", o.MaxBacklog, "use at least --max-message, %v: one message must fit", o.MaxMessage)
+	case o.MaxBacklog != 0 && o.MaxBacklog < o.MaxMessage:
+		return wrong("max-backlog", o.MaxBacklog, "use at least --max-message, %v: one message must fit; or 0", o.MaxMessage)
 	case o.Sndbuf != 0 && (o.Sndbuf < 4<<10 || o.Sndbuf > largest):
 		return wrong("sndbuf", o.Sndbuf, "use 4KiB to %v, or 0 to let the kernel choose", byteSize(largest))
 	case o.Drain < 0 || o.Drain > time.Hour:
 		return wrong("drain", o.Drain, "use 0s to 1h")
 	}
-	return nil
+	return o.checkLimits()
 }
 
 func checkAddress(flag, address string, open bool) error {
@@ -113,7 +128,7 @@ func parse(args []string, stdout, stderr io.Writer) (o options, code int, done b
 		}
 	}()
 	parser, err := kong.New(&o, kong.Name("server"), kong.Description("Reference WebSocket server: echo, rooms, fan-out."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
+		kong.Resolvers(kong.ResolverFunc(profile)), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err == nil {
 		_, err = parser.Parse(args)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -65,8 +66,23 @@ func TestWrongCommandLines(t *testing.T) {
 		{"--max-message 64kb", `--max-message: "64kb" is not a size: write bytes, or a whole number of KiB, MiB or GiB, such as 64KiB`},
 		{"--max-message 2GiB --max-backlog 2GiB", "--max-message 2GiB: use 1B to 1GiB"},
 		{"--max-message 200MiB --max-backlog 1GiB --workers 2", "--max-message 200MiB: use at most 134217451B with --workers 2, since messages cross between processes, or --workers 1"},
-		{"--max-backlog 63KiB", "--max-backlog 63KiB: use at least --max-message, 64KiB: one message must fit"},
+		{"--max-backlog 63KiB", "--max-backlog 63KiB: use at least --max-message, 64KiB: one message must fit; or 0"},
 		{"--sndbuf 1KiB", "--sndbuf 1KiB: use 4KiB to 1GiB, or 0 to let the kernel choose"},
+		{"--max-connections=-1", "--max-connections -1: use 1 to 1000000, or 0 for no limit of its own"},
+		{"--max-connections 3 --workers 4", "--max-connections 3: use at least 4 with --workers 4, as each has its share"},
+		{"--max-connections-per-address 1 --workers 2", "--max-connections-per-address 1: use at least 2 with --workers 2"},
+		{"--handshake-rate 1 --workers 2", "--handshake-rate 1: use at least 2 with --workers 2"},
+		{"--message-rate 1000001", "--message-rate 1000001: use 1 to 1000000, or 0 for no limit of its own"},
+		{"--max-fragments=-1", "--max-fragments -1: use 1 to 1000000"},
+		{"--handshake-timeout 0s", "--handshake-timeout 0s: use 10ms to 1h0m0s"},
+		{"--message-timeout 2h", "--message-timeout 2h0m0s: use 10ms to 1h0m0s"},
+		{"--close-timeout 9ms", "--close-timeout 9ms: use 10ms to 1h0m0s"},
+		{"--ping-interval=-1s", "--ping-interval -1s: use 10ms to 1h0m0s, or 0s for no pings"},
+		{"--origin good.com", "--origin good.com: use origins such as https://example.com:8443 or self, separated by commas, or * alone"},
+		{"--origin *,https://good.com", "--origin *,https://good.com: use origins such as"},
+		{"--subprotocol a,b,a", `--subprotocol "a": use distinct names of letters, digits and !#$%&'*+-.^_` + "`|~"},
+		{"--subprotocol a/b", `--subprotocol "a/b": use distinct names`},
+		{"--profile private", `--profile must be one of "local","public" but got "private"`},
 		{"--drain=-1s", "--drain -1s: use 0s to 1h"},
 		{"--drain 5", `--drain: expected duration but got "5"`},
 		{"--log-level loud", `--log-level must be one of "debug","info","warn","error" but got "loud"`},
@@ -84,13 +100,19 @@ func TestWrongCommandLines(t *testing.T) {
 
 func TestDefaultsAndFlags(t *testing.T) {
 	defaults := options{
-		Listen: "127.0.0.1:9001", Admin: "127.0.0.1:9002", Workers: 1, MaxMessage: 64 << 10, MaxBacklog: 1 << 20,
+		Listen: "127.0.0.1:9001", Admin: "127.0.0.1:9002", Workers: 1, MaxMessage: 64 << 10,
+		Profile: "local", Origin: []string{"*"}, HandshakeTimeout: 5 * time.Second, MessageTimeout: 30 * time.Second,
+		CloseTimeout: 5 * time.Second, PingInterval: 25 * time.Second,
 		Drain: 5 * time.Second, LogLevel: "info",
 	}
 	with := func(change func(*options)) options {
 		o := defaults
 		change(&o)
 		return o
+	}
+	public := func(o *options) {
+		o.Profile, o.Origin = "public", []string{"self"}
+		o.MaxConnectionsPerAddress, o.HandshakeRate, o.MessageRate = 100, 50, 100
 	}
 	tests := []struct {
 		args string
@@ -102,12 +124,28 @@ func TestDefaultsAndFlags(t *testing.T) {
 		{"--workers 4 --loops 2", with(func(o *options) { o.Workers, o.Loops = 4, 2 })},
 		{"--max-message 1MiB --sndbuf 32KiB", with(func(o *options) { o.MaxMessage, o.Sndbuf = 1<<20, 32<<10 })},
 		{"--max-backlog 65536", with(func(o *options) { o.MaxBacklog = 64 << 10 })},
+		{"--max-message 16MiB --deflate", with(func(o *options) { o.MaxMessage, o.Deflate = 16<<20, true })},
+		{"--max-connections 1 --max-connections-per-address 2 --handshake-rate 3 --message-rate 4 --max-fragments 5", with(func(o *options) {
+			o.MaxConnections, o.MaxConnectionsPerAddress, o.HandshakeRate, o.MessageRate, o.MaxFragments = 1, 2, 3, 4, 5
+		})},
+		{"--handshake-timeout 1s --message-timeout 2s --close-timeout 3s --ping-interval 0s", with(func(o *options) {
+			o.HandshakeTimeout, o.MessageTimeout, o.CloseTimeout, o.PingInterval = time.Second, 2*time.Second, 3*time.Second, 0
+		})},
+		{"--origin self,https://a.example --subprotocol a,b", with(func(o *options) {
+			o.Origin, o.Subprotocol = []string{"self", "https://a.example"}, []string{"a", "b"}
+		})},
+		{"--profile public", with(public)},
+		{"--profile local", defaults},
+		{"--message-rate 0 --profile public --origin *", with(func(o *options) {
+			public(o)
+			o.MessageRate, o.Origin = 0, []string{"*"} // flags win, though they say what the other profile does
+		})},
 		{"--drain 0s --log-level debug", with(func(o *options) { o.Drain, o.LogLevel = 0, "debug" })},
 	}
 	for _, test := range tests {
 		var stdout, stderr bytes.Buffer
 		got, _, done := parse(strings.Fields(test.args), &stdout, &stderr)
-		if done || got != test.want {
+		if done || !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%q: got %+v, want %+v (stderr %q)", test.args, got, test.want, stderr.String())
 		}
 	}
@@ -118,6 +156,9 @@ func TestOptionsReachAWorker(t *testing.T) {
 	sent := hello{Worker: 3, Options: options{
 		Listen: "127.0.0.1:1", Admin: "127.0.0.1:0", Workers: 4, Loops: 2, MaxMessage: 12345, MaxBacklog: 1 << 20, Sndbuf: 32 << 10,
 		Drain: time.Minute, LogLevel: "warn", Open: true,
+		Profile: "public", MaxConnections: 1, MaxConnectionsPerAddress: 2, HandshakeRate: 3, MessageRate: 4, MaxFragments: 5,
+		HandshakeTimeout: 6, MessageTimeout: 7, CloseTimeout: 8, PingInterval: 9,
+		Origin: []string{"self"}, Subprotocol: []string{"a", "b"}, Deflate: true,
 	}}
 	sent.Backplane.URL, sent.Backplane.Token, sent.Backplane.MaxPayload = "nats://127.0.0.1:4", "secret", 12345
 	line, err := json.Marshal(sent)
@@ -125,7 +166,7 @@ func TestOptionsReachAWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got hello
-	if err := json.Unmarshal(line, &got); err != nil || got != sent {
+	if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, sent) {
 		t.Errorf("got %+v (%v), sent %+v", got, err, sent)
 	}
 }
@@ -172,6 +213,36 @@ func TestByteSize(t *testing.T) {
 		}
 		if got.String() != want {
 			t.Errorf("%q: prints as %q, want %q", test.text, got, want)
+		}
+	}
+}
+
+// TestShares: what the workers may is together what the command line says.
+func TestShares(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 7} {
+		o := options{Workers: workers, MaxConnections: 1000, MaxConnectionsPerAddress: 7, HandshakeRate: 0, MessageRate: 9}
+		var connections, perAddress int
+		for i := range workers {
+			share := o.share(i)
+			if share.MaxConnections == 0 || share.MaxConnectionsPerAddress == 0 || share.HandshakeRate != 0 || share.MessageRate != 9 {
+				t.Errorf("%d workers: worker %d has %+v", workers, i, share)
+			}
+			connections += share.MaxConnections
+			perAddress += share.MaxConnectionsPerAddress
+		}
+		if connections != 1000 || perAddress != 7 {
+			t.Errorf("%d workers: %d connections and %d per address in all, want 1000 and 7", workers, connections, perAddress)
+		}
+	}
+}
+
+// TestBacklogHoldsAMessage: the default grows with --max-message.
+func TestBacklogHoldsAMessage(t *testing.T) {
+	for _, test := range []struct{ message, backlog, want byteSize }{
+		{64 << 10, 0, 1 << 20}, {16 << 20, 0, 16 << 20}, {64 << 10, 128 << 10, 128 << 10},
+	} {
+		if got := (options{MaxMessage: test.message, MaxBacklog: test.backlog}).maxBacklog(); got != test.want {
+			t.Errorf("--max-message %v --max-backlog %v: %v, want %v", test.message, test.backlog, got, test.want)
 		}
 	}
 }

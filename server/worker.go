@@ -47,10 +47,11 @@ func startWorker(o options, name string, to *backplane.Address, log *slog.Logger
 		}
 	}()
 	serving := make(chan struct{})
-	config := gateway.Config{
-		Listen: o.Listen, Loops: o.loops(), MaxMessage: int64(o.MaxMessage), MaxBacklog: int64(o.MaxBacklog), SndBuf: int(o.Sndbuf),
-		Log: log,
+	config, err := o.gateway()
+	if err != nil {
+		return nil, err
 	}
+	config.Log = log
 	collectors := []prometheus.Collector{admin.GatewayMetrics(func() gateway.Stats { return w.gateway.Stats() })}
 	if to != nil {
 		w.link, err = backplane.Connect(*to, name, func(room string, op ws.OpCode, payload []byte) {
@@ -163,7 +164,7 @@ func superviseWorker(h hello, link *supervisor.Link, terminate <-chan os.Signal,
 	if _, err := raiseDescriptors(log); err != nil {
 		return err
 	}
-	w, err := startWorker(h.Options, fmt.Sprintf("worker %d", h.Worker), &h.Backplane, log)
+	w, err := startWorker(h.Options.share(h.Worker), fmt.Sprintf("worker %d", h.Worker), &h.Backplane, log)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,17 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// Names lists the catalogue in the order in which it runs: from the light to
-// the heavy, so that the early runs find a quiet machine.
-func Names() []string {
+// Default lists what runs where nothing is named, within four minutes, in the
+// order in which it runs: from the light to the heavy, so that the early runs
+// find a quiet machine.
+func Default() []string {
 	return []string{"fanout-1k", "fanout-10k", "fanout-30k", "rooms", "echo-1k", "overload", "flood", "connect-storm"}
+}
+
+// Names lists the catalogue: the default, and then what runs only by name
+// because it answers a question of its own.
+func Names() []string {
+	return append(Default(), "fanout-json", "fanout-json-deflate")
 }
 
 // Source returns a scenario's YAML. An unknown name is an error that says

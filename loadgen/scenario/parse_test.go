@@ -19,13 +19,13 @@ func TestDefaults(t *testing.T) {
 		want     Scenario
 	}{
 		{"", Scenario{
-			Workload: Fanout, Connections: 1000, Rooms: 1, Publishers: 1, Rate: 10, Size: 128,
+			Workload: Fanout, Connections: 1000, Rooms: 1, Publishers: 1, Rate: 10, Size: 128, Payload: Padding,
 			Phases:      Phases{Ramp: ramp, Idle: MinIdle, WarmUp: 2 * time.Second, Measure: 10 * time.Second, Drain: 10 * time.Second},
 			LatencyFrom: FromDue, Require: []string{"delivery", "ledger"},
 			Target: Target{Subscribe: "/rooms/{room}", Publish: "/rooms/{room}?self=0"},
 		}},
 		{"workload=echo", Scenario{
-			Workload: Echo, Connections: 1000, Window: 1, Size: 128,
+			Workload: Echo, Connections: 1000, Window: 1, Size: 128, Payload: Padding,
 			Phases:      Phases{Ramp: ramp, Idle: MinIdle, WarmUp: 2 * time.Second, Measure: 10 * time.Second, Drain: 10 * time.Second},
 			LatencyFrom: FromSent, Require: []string{"sent-delivery", "ledger"}, Target: Target{Subscribe: "/echo"},
 		}},
@@ -94,6 +94,8 @@ publishers: 8
 rate: 30/min
 size: 1KiB
 binary: true
+payload: json
+deflate: true
 phases:
   ramp: {in-flight: 8, timeout: 3s, rate: 500/s}
   idle: 1s
@@ -116,7 +118,7 @@ toy: {connections: 40, phases: {measure: 2500ms}}
 func TestEveryKey(t *testing.T) {
 	want := Scenario{
 		Name: "every", Version: 3, Question: "Does every key arrive?", Workload: Fanout,
-		Connections: 10_000, Rooms: 4, Publishers: 8, Rate: 0.5, Size: 1024, Binary: true,
+		Connections: 10_000, Rooms: 4, Publishers: 8, Rate: 0.5, Size: 1024, Binary: true, Payload: JSON, Deflate: true,
 		Phases: Phases{Ramp: Ramp{InFlight: 8, Timeout: 3 * time.Second, Rate: 500}, Idle: time.Second,
 			WarmUp: 1500 * time.Millisecond, Measure: 4 * time.Second, Drain: 90 * time.Second},
 		Workers: 2, Loops: 3, ReceiveBuffer: 64 << 10, LatencyFrom: FromSent,
@@ -199,6 +201,10 @@ func TestProblems(t *testing.T) {
 		{"rooms: [3", nil},
 
 		{"size: 47B", []string{`2:1: size: 47B is out of range; want 48B, the length of the stamp, to 16777215B`}},
+		{"payload: xml", []string{`2:1: payload: "xml" is unknown; want padding or json`}},
+		{"size: 127B\npayload: json", []string{`2:1: size: 127B is too short for a payload of JSON; want 128B or more`}},
+		{"workload: connect\npayload: json", []string{`3:1: payload: is not for workload connect; leave it out`}},
+		{"deflate: 15", []string{`2:10: deflate: "15" does not fit; want true or false`}},
 		{"rooms: 0", []string{`2:1: rooms: 0 rooms for 1000 connections; want 1 to connections`, `publishers: 0 is out of range; want 1 to 16777216`}},
 		{"rooms: 1001", []string{`2:1: rooms: 1001 rooms for 1000 connections; want 1 to connections`}},
 		{"publishers: 0", []string{`2:1: publishers: 0 is out of range; want 1 to 16777216`}},
@@ -317,7 +323,7 @@ func TestHash(t *testing.T) {
 		t.Errorf("hashes %s and %s", base.Hash(), same.Hash())
 	}
 	seen := map[string]string{base.Hash(): "nothing"}
-	for _, change := range []string{"connections=999", "rate=11/s", "size=129B", "binary=true", "phases.idle=501ms",
+	for _, change := range []string{"connections=999", "rate=11/s", "size=129B", "binary=true", "payload=json", "deflate=true", "phases.idle=501ms",
 		"require=cpu", "allow=lost", "target.subscribe=/x", "server.workers=2", "version=2"} {
 		s, err := New(settings(change)...)
 		if err != nil {

@@ -20,6 +20,9 @@ func Default() Scenario {
 // generator and target.
 func (s Scenario) Hash() string {
 	s.Name, s.Question = "", ""
+	if s.Payload == Padding {
+		s.Payload = "" // as in results from before there was a choice
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // numbers, strings and lists of them always encode
@@ -74,6 +77,7 @@ func (d *draft) resolve(name string) {
 		return
 	}
 	fill(d, "size", &s.Size, 128)
+	fill(d, "payload", &s.Payload, Padding)
 	fill(d, "phases.warm-up", &s.Phases.WarmUp, 2*time.Second)
 	fill(d, "phases.measure", &s.Phases.Measure, 10*time.Second)
 	fill(d, "phases.drain", &s.Phases.Drain, 10*time.Second)

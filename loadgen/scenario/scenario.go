@@ -18,6 +18,9 @@ const (
 	MaxSize Size = 1<<24 - 1
 )
 
+// MinJSONSize is the length of the shortest [JSON] payload.
+const MinJSONSize Size = 128
+
 // MaxConnections is what the stamp's publisher and room fields can hold.
 const MaxConnections = 1 << 24
 
@@ -35,6 +38,17 @@ const (
 	Echo Workload = "echo"
 	// Connect: connections are opened and held; nothing is published.
 	Connect Workload = "connect"
+)
+
+// A Payload says what stands around the stamp.
+type Payload string
+
+const (
+	// Padding is random ASCII, which no compression makes shorter.
+	Padding Payload = "padding"
+	// JSON is an object as interfaces exchange them, to about half of its size
+	// compressible.
+	JSON Payload = "json"
 )
 
 // A Basis says from which instant delivery latency counts.
@@ -129,6 +143,12 @@ type Scenario struct {
 	Size Size `yaml:"size" json:"size_bytes"`
 	// Binary publishes binary messages instead of text. Default false.
 	Binary bool `yaml:"binary" json:"binary"`
+	// Payload is padding or json. Default padding; connect none.
+	Payload Payload `yaml:"payload" json:"payload,omitempty"`
+	// Deflate offers permessage-deflate (RFC 7692) with every handshake. What
+	// is delivered compressed is inflated, and publishers that negotiated it
+	// compress what gets shorter by it. Default false.
+	Deflate bool `yaml:"deflate" json:"deflate,omitempty"`
 
 	Phases Phases `yaml:"phases" json:"phases"`
 

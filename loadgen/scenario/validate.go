@@ -63,9 +63,9 @@ func (c *checker) load() {
 	if c.Workload == Connect {
 		c.notFor("rate", c.Rate == 0)
 		c.notFor("size", c.Size == 0)
+		c.notFor("payload", c.Payload == "")
 	} else {
-		c.want(c.Size >= MinSize && c.Size <= MaxSize, "size",
-			"%v is out of range; want %dB, the length of the stamp, to %dB", c.Size, MinSize, MaxSize)
+		c.payload()
 	}
 	if c.ClosedLoop() {
 		c.within("window", c.Window, 1, 1024)
@@ -74,6 +74,14 @@ func (c *checker) load() {
 	} else {
 		c.want(c.Window == 0, "window", "%d messages in flight need a closed loop; leave it out, or want workload echo at rate 0", c.Window)
 	}
+}
+
+func (c *checker) payload() {
+	c.want(c.Size >= MinSize && c.Size <= MaxSize, "size",
+		"%v is out of range; want %dB, the length of the stamp, to %dB", c.Size, MinSize, MaxSize)
+	c.want(c.Payload == Padding || c.Payload == JSON, "payload", "%q is unknown; want padding or json", c.Payload)
+	c.want(c.Payload != JSON || c.Size >= MinJSONSize, "size",
+		"%v is too short for a payload of JSON; want %dB or more", c.Size, MinJSONSize)
 }
 
 func (c *checker) fanout() {

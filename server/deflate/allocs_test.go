@@ -29,3 +29,15 @@ func TestNegotiateAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A pooled inflater keeps neither the payload nor the message.
+func TestInflaterForgets(t *testing.T) {
+	if _, err := Inflate(nil, Compress(nil, textBytes(1<<20), MaxWindowBits), MaxWindowBits, anySize); err != nil {
+		t.Fatal(err)
+	}
+	f := inflaters.Get().(*inflater)
+	defer f.release()
+	if f.in.message != nil || f.out != nil {
+		t.Errorf("keeps %d and %d bytes", len(f.in.message), cap(f.out))
+	}
+}

@@ -1,10 +1,7 @@
 package deflate
 
 import (
-	"bytes"
-	stdflate "compress/flate"
 	"fmt"
-	"io"
 	"testing"
 )
 
@@ -37,28 +34,6 @@ func BenchmarkInflate(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := Inflate(buffer, payload, MaxWindowBits, int64(size)); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkInflateStandard is the same work by compress/flate, for comparison.
-func BenchmarkInflateStandard(b *testing.B) {
-	for _, size := range append(benchSizes, 1<<20) {
-		stream := append(Compress(nil, textBytes(size), MaxWindowBits), tail+"\x01\x00\x00\xff\xff"...)
-		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
-			in, buffer := bytes.NewReader(nil), make([]byte, size)
-			reader := stdflate.NewReader(in)
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				in.Reset(stream)
-				if err := reader.(stdflate.Resetter).Reset(in, nil); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.ReadFull(reader, buffer); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -38,6 +38,6 @@ var (
 	// ErrTooLarge is a message that inflates to more bytes than its limit.
 	ErrTooLarge = &frame.Error{Code: ws.StatusMessageTooBig, Reason: "too-large"}
 	// ErrCorrupt is a message that is not DEFLATE (RFC 1951), that ends too
-	// early or too late, or that refers further back than its window.
+	// early or too late, or that refers to bytes before its start.
 	ErrCorrupt = &frame.Error{Code: ws.StatusInvalidFramePayloadData, Reason: "deflate"}
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdflate "compress/flate"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -100,13 +101,13 @@ func inflateIndependently(payload []byte) ([]byte, error) {
 	return message, nil
 }
 
-// inflateStream reads blocks to the end of the stream, past final ones, after
-// each of which there is one more or nothing.
+// inflateStream reads blocks to the end of the stream, past as many final ones
+// as are allowed, after each of which there is one more or nothing.
 func inflateStream(stream []byte) ([]byte, error) {
 	in := bytes.NewReader(stream)
 	reader := stdflate.NewReader(in)
 	var out bytes.Buffer
-	for {
+	for range maxFinalBlocks + 1 {
 		if _, err := io.Copy(&out, reader); err != nil {
 			return nil, err
 		}
@@ -118,6 +119,7 @@ func inflateStream(stream []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	return nil, errors.New("too many final blocks")
 }
 
 // compressIndependently finds all that there is to refer to in 32 KiB.
@@ -135,4 +137,25 @@ func compressIndependently(t testing.TB, message []byte) []byte {
 		t.Fatal(err)
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte(tail))
+}
+
+// compressInFinalBlocks makes each part of a message end in a final block, and
+// lets it refer to the parts before.
+func compressInFinalBlocks(t testing.TB, message []byte, part int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for start := 0; start < len(message); start += part {
+		window := message[max(0, start-1<<MaxWindowBits):start]
+		writer, err := stdflate.NewWriterDict(&out, stdflate.BestCompression, window)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := writer.Write(message[start:min(start+part, len(message))]); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return append(out.Bytes(), 0)
 }

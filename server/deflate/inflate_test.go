@@ -187,19 +187,71 @@ func TestInflateBomb(t *testing.T) {
 	}
 }
 
-// RFC 7692 §7.1.2: references must stay within the window that was agreed on.
-func TestInflateWindow(t *testing.T) {
-	part := randomBytes(40)
-	for bits := MinWindowBits; bits < MaxWindowBits; bits++ {
-		for _, test := range []struct {
-			distance int
-			want     error
-		}{{1<<bits - 1, nil}, {1 << bits, nil}, {1<<bits + 1, ErrCorrupt}} {
-			message := slices.Concat(part, make([]byte, test.distance-len(part)), part)
-			got, err := Inflate(nil, compressIndependently(t, message), bits, anySize)
-			if !errors.Is(err, test.want) || err == nil && !bytes.Equal(got, message) {
-				t.Errorf("distance of %d in a window of %d bits: %v, want %v", test.distance, bits, err, test.want)
+// RFC 7692 §7.2.3.4: behind a final block there is as much to refer to as
+// behind any other, however large the message, whether or not there is room.
+func TestInflateAcrossFinalBlocks(t *testing.T) {
+	for _, size := range []int{100, firstGrowth, 2 * firstGrowth} {
+		message := textBytes(size)
+		payload := compressInFinalBlocks(t, message, 5000)
+		for _, room := range []int{0, size} {
+			got, err := Inflate(make([]byte, 0, room), payload, MaxWindowBits, int64(size))
+			if err != nil || !bytes.Equal(got, message) {
+				t.Errorf("%d bytes, room for %d: %d bytes, %v", size, room, len(got), err)
 			}
+		}
+		got, err := Inflate(nil, payload, MaxWindowBits, int64(size-1))
+		if !errors.Is(err, ErrTooLarge) || len(got) != 0 {
+			t.Errorf("%d bytes with a limit of one less: %d bytes, %v", size, len(got), err)
+		}
+	}
+}
+
+func TestInflateFinalBlocksAreBounded(t *testing.T) {
+	for blocks, want := range map[int]error{maxFinalBlocks: nil, maxFinalBlocks + 1: ErrCorrupt} {
+		payload := bitsOf(t, strings.Repeat("1 10 10010001 0000000 |", blocks)+"0 00")
+		got, err := Inflate(nil, payload, MaxWindowBits, anySize)
+		if !errors.Is(err, want) || err == nil && string(got) != strings.Repeat("a", blocks) {
+			t.Errorf("%d final blocks: %d bytes, %v; want %v", blocks, len(got), err, want)
+		}
+	}
+}
+
+// References beyond the agreed window are followed, up to the largest window.
+func TestInflateFollowsLongReferences(t *testing.T) {
+	part := randomBytes(40)
+	for bits := MinWindowBits; bits <= MaxWindowBits; bits++ {
+		message := slices.Concat(part, make([]byte, 1<<bits-len(part)), part)
+		payload := compressIndependently(t, message)
+		if farthest, err := reach(payload); err != nil || farthest != 1<<bits {
+			t.Errorf("reaches %d bytes back, %v; want %d", farthest, err, 1<<bits)
+		}
+		got, err := Inflate(nil, payload, MinWindowBits, anySize)
+		if err != nil || !bytes.Equal(got, message) {
+			t.Errorf("reference to %d bytes before: %d bytes, %v", 1<<bits, len(got), err)
+		}
+	}
+}
+
+// emptyCode has a block of 30,000 'a's, with codes for 'a', the end and a length
+// but none for distances, and then that length, with zeros for a distance.
+var emptyCode = "0 01 10000 00000 0111  000 000 010 010" + strings.Repeat(" 000", 11) + " 010 000 010" +
+	"11 0110101  01  11 1111111  11 1001000  10 10  00" + strings.Repeat("0", 30_000) + "11 00000000 10  0 00"
+
+// What the reader makes of such a block depends on what it read before; none of
+// that comes out.
+func TestInflateEmptyCode(t *testing.T) {
+	payload := bitsOf(t, emptyCode)
+	if _, err := reach(payload); !errors.Is(err, errEmptyCode) {
+		t.Errorf("drawn to use an empty code: %v", err)
+	}
+	for _, before := range sampleKinds {
+		earlier := Compress(nil, before(100_000), MaxWindowBits)
+		if _, err := Inflate(nil, earlier, MaxWindowBits, anySize); err != nil {
+			t.Error(err)
+		}
+		got, err := Inflate(nil, payload, MaxWindowBits, anySize)
+		if err != nil && !errors.Is(err, ErrCorrupt) || strings.Trim(string(got), "a") != "" {
+			t.Errorf("inflates to %d bytes, %v", len(got), err)
 		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 // The response rules out context takeover both ways, asked or not: §7.1.1.1 and
 // §7.1.1.2 let a server do so. A window asked for the server is honoured, from
 // 8 bits on. The client's is left at the 15 bits that hold where a response is
-// silent, as inflation needs no window besides its output.
+// silent, as inflation is ready for that in any case.
 func Negotiate(offers string) (p Params, response string, ok bool) {
 	for l := (list{rest: offers}); l.more(); {
 		t, problem := l.terms()

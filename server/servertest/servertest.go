@@ -35,6 +35,9 @@ func SndBuf(n int) Option { return func(c *gateway.Config) { c.SndBuf = n } }
 // PingInterval sets the time between pings; a negative one turns them off.
 func PingInterval(d time.Duration) Option { return func(c *gateway.Config) { c.PingInterval = d } }
 
+// Deflate has permessage-deflate accepted.
+func Deflate() Option { return func(c *gateway.Config) { c.Deflate = true } }
+
 // Start serves until the test ends.
 func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()

@@ -65,3 +65,16 @@ func TestServersStandSideBySide(t *testing.T) {
 		}
 	}
 }
+
+func TestDeflate(t *testing.T) {
+	s := servertest.Start(t, servertest.Deflate())
+	dialer := websocket.Dialer{EnableCompression: true}
+	c, response, err := dialer.Dial(s.URL+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if response.Header.Get("Sec-WebSocket-Extensions") == "" {
+		t.Error("the offer of compression was declined")
+	}
+}

@@ -16,7 +16,7 @@ import (
 func catalogue(t *testing.T) []scenario.Scenario {
 	t.Helper()
 	var all []scenario.Scenario
-	for _, name := range scenarios.Names() {
+	for _, name := range scenarios.Default() {
 		source, err := scenarios.Source(name)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func capable() doctor.Host {
 
 func TestExamine(t *testing.T) {
 	share := func(v float64) *float64 { return &v }
-	all := scenarios.Names()
+	all := scenarios.Default()
 	for _, c := range []struct {
 		name   string
 		change func(*doctor.Host)

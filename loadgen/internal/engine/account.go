@@ -22,8 +22,10 @@ type Ramp struct {
 	Opened    int `json:"opened"`
 	// NotAttempted connections were given up, because all before them had
 	// failed. They are in no failure's count.
-	NotAttempted int              `json:"not_attempted"`
-	Failures     []result.Failure `json:"failures,omitempty"`
+	NotAttempted int `json:"not_attempted"`
+	// Deflated is how many of the opened negotiated permessage-deflate.
+	Deflated int              `json:"deflated"`
+	Failures []result.Failure `json:"failures,omitempty"`
 	// Connect counts from just before connect(2) to the arrival of the 101
 	// answer.
 	Connect *latency.Histogram `json:"connect"`

@@ -12,7 +12,7 @@ const (
 	shaking               // from the SYN to the 101 answer
 	open                  // upgraded
 	failed                // never opened
-	departed              // opened, and ended since
+	departed              // opened, and ended since; its descriptor may outlive it, see part
 )
 
 // conn is one connection, as its receiver knows it: small, in a slab, with
@@ -26,7 +26,8 @@ type conn struct {
 	state     state
 	role      plan.Role
 	filled    bool  // a drain brought at least half of its receive window
-	window    int32 // that window when it was last asked for, in bytes; 0 for a new one's
+	inflate   uint8 // bits of the window of what arrives compressed; 0 if nothing may
+	window    int32 // the receive window when it was last asked for, in bytes; 0 for a new one's
 
 	shake  *handshake    // while shaking
 	parser *frame.Parser // inside a frame that is cut or out of the ordinary

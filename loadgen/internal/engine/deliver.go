@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"errors"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -11,11 +10,19 @@ import (
 	"fanbench/server/frame"
 )
 
+// rsv1 is the bit of a frame's first byte that marks a compressed message
+// (RFC 7692 §6).
+const rsv1 = 0x40
+
 // plain returns the payload of the common frame, if b begins with one that is
-// whole: text or binary, unfragmented, unmasked, without extension bits and of
-// up to 64 KiB. size is the frame's, 0 if it is anything else.
-func plain(b []byte) (payload []byte, size int) {
-	if len(b) < 2 || b[0] != 0x81 && b[0] != 0x82 {
+// whole: text or binary, unfragmented, unmasked, without extension bits but
+// those allowed, and of up to 64 KiB. size is the frame's, 0 if it is anything
+// else.
+func plain(b []byte, allowed byte) (payload []byte, size int) {
+	if len(b) < 2 {
+		return nil, 0
+	}
+	if first := b[0] &^ allowed; first != 0x81 && first != 0x82 {
 		return nil, 0
 	}
 	start, length := 2, int(b[1])
@@ -36,29 +43,29 @@ func plain(b []byte) (payload []byte, size int) {
 // parse takes the frames of one read. What is not plain goes to the strict
 // parser, whose state the connection holds for as long as it is inside a frame.
 func (r *receiver) parse(c *conn, b []byte) {
+	config, allowed := &r.frames, byte(0)
+	if c.inflate != 0 {
+		config, allowed = &r.compressedFrames, rsv1
+	}
 	for len(b) > 0 && c.state == open {
 		if c.parser == nil {
-			if payload, size := plain(b); size > 0 {
-				if !r.message(c, payload, b[0] == 0x81, size == len(b)) {
-					r.violated(c, ws.StatusInvalidFramePayloadData, "utf8")
-					return
-				}
+			if payload, size := plain(b, allowed); size > 0 {
+				m := message{payload: payload, op: ws.OpCode(b[0] & 0x0f), compressed: b[0]&rsv1 != 0}
 				b = b[size:]
+				if err := r.message(c, m, len(b) == 0); err != nil {
+					r.violated(c, err)
+				}
 				continue
 			}
 			c.parser = r.takeParser()
 		}
-		m, n, ok, err := c.parser.Next(&r.frames, b)
+		m, n, ok, err := c.parser.Next(config, b)
 		b = b[n:]
-		if err != nil {
-			var fault *frame.Error
-			if errors.As(err, &fault) {
-				r.violated(c, fault.Code, fault.Reason)
-			}
-			return
+		if err == nil && ok {
+			err = r.dispatch(c, m, len(b) == 0)
 		}
-		if ok {
-			r.dispatch(c, m, len(b) == 0)
+		if err != nil {
+			r.violated(c, err)
 		}
 		if c.parser != nil && !c.parser.Mid() {
 			r.giveParser(c)
@@ -83,8 +90,8 @@ func (r *receiver) giveParser(c *conn) {
 	c.parser = nil
 }
 
-// dispatch takes what the strict parser found.
-func (r *receiver) dispatch(c *conn, m frame.Message, last bool) {
+// dispatch takes what the strict parser found. err is a [*frame.Error].
+func (r *receiver) dispatch(c *conn, m frame.Message, last bool) (err error) {
 	switch m.Op {
 	case ws.OpPing:
 		r.scratch = frame.AppendMasked(r.scratch[:0], ws.OpPong, m.Payload, mask(r.masks))
@@ -94,31 +101,44 @@ func (r *receiver) dispatch(c *conn, m frame.Message, last bool) {
 		code, reason, _ := frame.ParseClose(m.Payload) // the parser has checked it
 		r.closed(c, code, string(reason))
 	default:
-		r.message(c, m.Payload, false, last)
+		return r.message(c, message{payload: m.Payload, op: m.Op, compressed: m.Compressed, checked: !m.Compressed}, last)
 	}
+	return nil
 }
 
-// message accounts for one whole message. unchecked says that it is text whose
-// UTF-8 nobody has looked at; message then returns false if it is none. last
-// says that nothing follows it in its read.
-func (r *receiver) message(c *conn, payload []byte, unchecked, last bool) (valid bool) {
-	said, fresh := r.reader.read(payload)
-	if fresh && unchecked && !utf8.Valid(payload) {
-		return false
+// message is one whole message as it arrived.
+type message struct {
+	payload    []byte
+	op         ws.OpCode
+	compressed bool
+	checked    bool // the UTF-8 of a text
+}
+
+var errUTF8 = &frame.Error{Code: ws.StatusInvalidFramePayloadData, Reason: "utf8"} // RFC 6455 §8.1
+
+// message accounts for one message. last says that nothing follows it in its
+// read. err, a [*frame.Error], is why the connection must fail.
+func (r *receiver) message(c *conn, m message, last bool) (err error) {
+	if r.mirror != nil {
+		return r.mirror.message(r, c, m)
+	}
+	said, err := r.understand(c, m)
+	if err != nil {
+		return err
 	}
 	switch {
 	case c.role == plan.Publisher:
 		r.counts.toPublishers++
-		return true
+		return nil
 	case said.class != sound:
 		r.unsound(said.class)
-		return true
+		return nil
 	case c.room != said.room: // an echoer's room is its own
 		r.counts.misrouted++
-		return true
+		return nil
 	}
 	if !r.account.Arrive(int(c.cell+said.slot), said.sequence).First() {
-		return true
+		return nil
 	}
 	if r.window != nil {
 		r.window.credit++
@@ -126,7 +146,26 @@ func (r *receiver) message(c *conn, payload []byte, unchecked, last bool) (valid
 	if said.measured {
 		r.measure(said, last)
 	}
-	return true
+	return nil
+}
+
+// understand inflates and checks a message, unless it has been seen before.
+func (r *receiver) understand(c *conn, m message) (said *seen, err error) {
+	var text []byte // that nobody has looked at
+	if m.compressed {
+		if said, text, err = r.reader.inflate(m.payload, c.inflate); err != nil {
+			return nil, err
+		}
+	} else {
+		fresh := false
+		if said, fresh = r.reader.read(m.payload); fresh && !m.checked {
+			text = m.payload
+		}
+	}
+	if m.op == ws.OpText && !utf8.Valid(text) {
+		return nil, errUTF8
+	}
+	return said, nil
 }
 
 func (r *receiver) unsound(what class) {

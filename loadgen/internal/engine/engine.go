@@ -6,6 +6,8 @@
 // an arrival means for its subscriber package ledger's; how phases follow each
 // other, and what the numbers are worth, is its callers' business.
 //
+// [Converse] runs a single connection on the same code, for conformance tests.
+//
 // An engine has receivers, which read, and one sender, which publishes and
 // never reads. Each is an operating-system thread with its own epoll instance
 // and its own records; readers of the numbers hand a thread a function to run.
@@ -106,6 +108,7 @@ func (e *Engine) Ramp(ctx context.Context) Ramp {
 	for i, r := range e.receivers {
 		p := ramps[i]
 		result.Opened += p.opened
+		result.Deflated += p.deflated
 		result.NotAttempted += len(r.conns) - p.begun
 		last = max(last, p.last)
 		r.call(func() { all.merge(r.failures...) })

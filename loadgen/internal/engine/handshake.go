@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+
+	"fanbench/server/deflate"
 )
 
 const (
@@ -21,8 +23,15 @@ type handshake struct {
 	start     int64 // just before connect(2)
 	connected bool  // the TCP connection stands
 	key       [keyLength]byte
-	head      []byte // as far as it has arrived
+	offered   bool           // permessage-deflate
+	agreed    deflate.Params // of which; zero for none
+	head      []byte         // as far as it has arrived
 }
+
+// offer is what is offered: the target takes over no context, so that one
+// publication is the same bytes on all connections that agreed on the same
+// window, and may limit us in every way.
+var offer deflate.Offer
 
 // newKey draws a Sec-WebSocket-Key. math/rand/v2 is enough: keys and masks
 // protect intermediaries from browsers' scripts (RFC 6455 §10.3), of which a
@@ -43,6 +52,10 @@ func (h *handshake) appendRequest(dst []byte, path, host string) []byte {
 	dst = append(dst, host...)
 	dst = append(dst, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "...)
 	dst = append(dst, h.key[:]...)
+	if h.offered {
+		dst = append(dst, "\r\nSec-WebSocket-Extensions: "...)
+		dst = append(dst, offer.String()...)
+	}
 	return append(dst, "\r\nSec-WebSocket-Version: 13\r\n\r\n"...)
 }
 
@@ -65,14 +78,14 @@ func (h *handshake) take(b []byte) (rest []byte, done bool, bucket, example stri
 		}
 		return nil, false, "", ""
 	}
-	bucket, example = checkAnswer(whole[:end+2], h.key[:])
+	bucket, example = h.check(whole[:end+2])
 	return b[len(b)-(len(whole)-end-4):], bucket == "", bucket, example
 }
 
-// checkAnswer applies the rules of RFC 6455 §4.1 to an answer's head, whose
-// lines all end with CR LF. We offer neither extensions nor sub-protocols, so
-// an answer must not choose one.
-func checkAnswer(head, key []byte) (bucket, example string) {
+// check applies the rules of RFC 6455 §4.1 to an answer's head, whose lines all
+// end with CR LF. We offer no sub-protocols, and permessage-deflate only where
+// it is asked for: an answer must not choose anything else.
+func (h *handshake) check(head []byte) (bucket, example string) {
 	line, head, _ := bytes.Cut(head, []byte("\r\n"))
 	status, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
 	if !ok {
@@ -82,6 +95,7 @@ func checkAnswer(head, key []byte) (bucket, example string) {
 		return bucketStatus, string(line[:min(len(line), 120)])
 	}
 	var upgrade, connection, accepted bool
+	var extensions []byte
 	for len(head) > 0 {
 		line, head, _ = bytes.Cut(head, []byte("\r\n"))
 		name, value, ok := bytes.Cut(line, []byte(":"))
@@ -95,10 +109,15 @@ func checkAnswer(head, key []byte) (bucket, example string) {
 		case is(name, "connection"):
 			connection = connection || hasToken(value, "upgrade")
 		case is(name, "sec-websocket-accept"):
-			if want := acceptKey(key); !bytes.Equal(value, want[:]) {
+			if want := acceptKey(h.key[:]); !bytes.Equal(value, want[:]) {
 				return bucketAcceptKey, fmt.Sprintf("Sec-WebSocket-Accept: %.60s", value)
 			}
 			accepted = true
+		case is(name, "sec-websocket-extensions") && h.offered:
+			if extensions != nil {
+				extensions = append(extensions, ", "...) // RFC 6455 §9.1: as one list
+			}
+			extensions = append(extensions, value...)
 		case is(name, "sec-websocket-extensions"), is(name, "sec-websocket-protocol"):
 			return bucketProtocol, fmt.Sprintf("answer chooses what was not offered: %.60s", line)
 		}
@@ -110,6 +129,18 @@ func checkAnswer(head, key []byte) (bucket, example string) {
 		return bucketProtocol, "answer has no Connection: Upgrade"
 	case !accepted:
 		return bucketAcceptKey, "answer has no Sec-WebSocket-Accept"
+	}
+	return h.agree(extensions)
+}
+
+// agree takes the answer to the offer.
+func (h *handshake) agree(extensions []byte) (bucket, example string) {
+	if len(extensions) == 0 {
+		return "", "" // declined, or not offered
+	}
+	var err error
+	if h.agreed, err = offer.Accept(string(extensions)); err != nil {
+		return bucketProtocol, err.Error()
 	}
 	return "", ""
 }

@@ -38,6 +38,8 @@ type outbox struct {
 	cut     departure // whose tail bytes begins with, as long as cutLeft > 0
 	cutLeft int       // bytes
 	queue   []departure
+	over    bool  // nothing follows what waits: the Close frame was the last
+	deflate uint8 // bits of the window to compress messages for; 0 for none
 
 	// watcher is whom to ask for writability, nil if its events come anyway.
 	watcher *thread
@@ -45,7 +47,7 @@ type outbox struct {
 	armed   bool
 }
 
-func (o *outbox) blocked() bool { return len(o.bytes) > 0 || len(o.queue) > 0 }
+func (o *outbox) blocked() bool { return len(o.bytes) > 0 || len(o.queue) > 0 && !o.over }
 
 // wait asks for an event when the socket takes more. The lock is held.
 func (o *outbox) wait() {
@@ -61,13 +63,34 @@ func (o *outbox) wait() {
 func (o *outbox) control(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.fd == gone {
+	if len(o.bytes) < o.cutLeft+maxControl {
+		o.write(frame)
+	}
+}
+
+// message writes a message's frame, or keeps it, however much waits already.
+func (o *outbox) message(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.write(frame)
+}
+
+// last writes a Close frame, or keeps it behind what waits. Nothing follows it.
+func (o *outbox) last(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.write(frame)
+	o.over = true
+}
+
+// write writes a frame, or keeps what the socket does not take. The lock is
+// held.
+func (o *outbox) write(frame []byte) {
+	if o.fd == gone || o.over {
 		return
 	}
 	if len(o.bytes) > 0 {
-		if len(o.bytes) < o.cutLeft+maxControl {
-			o.bytes = append(o.bytes, frame...)
-		}
+		o.bytes = append(o.bytes, frame...)
 		return
 	}
 	n, errno := send(o.fd, frame)
@@ -96,16 +119,12 @@ func (o *outbox) push() (left departure, whole bool, errno unix.Errno) {
 }
 
 // close ends the outbox and the descriptor under one lock, so that nobody
-// writes to the descriptor's number when it is another's. final, a frame to
-// part with, is not waited for.
-func (o *outbox) close(final []byte) {
+// writes to the descriptor's number when it is another's.
+func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fd == gone {
 		return
-	}
-	if len(o.bytes) == 0 && len(final) > 0 {
-		_, _ = send(o.fd, final)
 	}
 	unix.Close(int(o.fd))
 	o.fd = gone

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"fanbench/server/deflate"
 	"fanbench/server/frame"
 )
 
@@ -34,6 +35,10 @@ type script struct {
 	// answer replaces the 101 answer; returning nil leaves the handshake
 	// unanswered.
 	answer func(key string) []byte
+	// deflate is what the peer agrees to, if that is not empty: it then sends
+	// every message compressed for a window of 9 bits, and insists on it for
+	// those it receives.
+	deflate string
 	// glue is written in one piece with the 101 answer.
 	glue []byte
 	// deliver says what a member gets of the n-th publication, by default the
@@ -108,6 +113,9 @@ func (p *peer) serve(c *peerConn) {
 		return
 	}
 	answer := switching(request.Header.Get("Sec-WebSocket-Key"))
+	if p.script.deflate != "" {
+		answer = switching(request.Header.Get("Sec-WebSocket-Key"), p.script.deflate)
+	}
 	if p.script.answer != nil {
 		answer = p.script.answer(request.Header.Get("Sec-WebSocket-Key"))
 	}
@@ -131,7 +139,7 @@ func (p *peer) serve(c *peerConn) {
 		<-p.script.stall
 	}
 	var parser frame.Parser
-	config := &frame.Config{MaxMessage: 1 << 20, CheckUTF8: true}
+	config := &frame.Config{MaxMessage: 1 << 20, CheckUTF8: true, Compression: p.script.deflate != ""}
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := in.Read(buffer)
@@ -168,12 +176,33 @@ func (p *peer) take(c *peerConn, kind, room string, m frame.Message) (goOn bool)
 		c.mu.Unlock()
 		return true
 	}
+	if p.script.deflate != "" {
+		var err error
+		if m.Payload, err = deflate.Inflate(nil, m.Payload, peerWindow, 1<<20); err != nil || !m.Compressed {
+			return false
+		}
+	}
 	if kind == "publish" {
 		p.publish(room, m)
 		return true
 	}
-	_, err := c.Write(frame.AppendFrame(nil, m.Op, m.Payload))
+	_, err := c.Write(p.frame(m.Op, m.Payload))
 	return err == nil
+}
+
+// peerWindow is the size, in bits, of the window in both directions.
+const peerWindow = 9
+
+// frame is a message as the peer sends it.
+func (p *peer) frame(op ws.OpCode, message []byte) []byte {
+	if p.script.deflate == "" {
+		return frame.AppendFrame(nil, op, message)
+	}
+	return compressedFrame(op, deflate.Compress(nil, message, peerWindow))
+}
+
+func compressedFrame(op ws.OpCode, payload []byte) []byte {
+	return append(frame.AppendHeader(nil, op, true, true, len(payload)), payload...)
 }
 
 func (p *peer) publish(room string, m frame.Message) {
@@ -190,7 +219,7 @@ func (p *peer) publish(room string, m frame.Message) {
 		}
 		for _, message := range messages {
 			// A member that has gone has lost it, as the engine will say.
-			_, _ = member.Write(frame.AppendFrame(nil, m.Op, message))
+			_, _ = member.Write(p.frame(m.Op, message))
 		}
 	}
 	p.mu.Unlock()
@@ -199,10 +228,15 @@ func (p *peer) publish(room string, m frame.Message) {
 	}
 }
 
-// switching is the right answer to a handshake.
-func switching(key string) []byte {
+// switching is the right answer to a handshake, with the extensions that it
+// agrees to.
+func switching(key string, extensions ...string) []byte {
 	accept := acceptKey([]byte(key))
-	return fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept[:])
+	head := fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept[:])
+	for _, e := range extensions {
+		head = fmt.Appendf(head, "Sec-WebSocket-Extensions: %s\r\n", e)
+	}
+	return append(head, "\r\n"...)
 }
 
 // refusedAddress is an address that nobody listens on.

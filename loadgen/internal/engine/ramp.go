@@ -10,6 +10,7 @@ import (
 	"fanbench/loadgen/internal/clock"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/latency"
+	"fanbench/server/deflate"
 )
 
 const (
@@ -30,6 +31,7 @@ type ramp struct {
 	sources []unix.Sockaddr
 	host    string
 	path    func(plan.Connection) string
+	deflate bool // to be offered
 	// receiveBuffer is SO_RCVBUF of subscribers, in bytes; 0 for the kernel's
 	// choice.
 	receiveBuffer int
@@ -44,6 +46,7 @@ type ramp struct {
 	order    []int32 // of those under way, oldest first; some have ended since
 	underWay int
 	opened   int
+	deflated int // of the opened
 	failed   int
 	timedOut int
 	over     bool // nothing more is begun
@@ -128,7 +131,7 @@ func (r *receiver) connect(slot int) {
 	p, c := r.ramp, &r.conns[slot]
 	c.state = shaking
 	c.shake = p.takeHandshake()
-	c.shake.start = clock.Now()
+	c.shake.start, c.shake.offered = clock.Now(), p.deflate
 	p.underWay++
 	if len(p.order) == 0 {
 		p.deadline = c.shake.start + int64(p.timeout)
@@ -192,12 +195,16 @@ func (r *receiver) opened(c *conn) {
 	p := r.ramp
 	p.connect.Record(time.Duration(r.at - c.shake.start))
 	p.opened++
-	c.state = open
+	agreed := c.shake.agreed
+	if agreed != (deflate.Params{}) {
+		p.deflated++
+	}
+	c.state, c.inflate = open, uint8(agreed.ServerMaxWindowBits)
 	r.counts.open++
 	r.settled(c)
 	if c.out != nil {
 		c.out.mu.Lock()
-		c.out.fd = c.fd
+		c.out.fd, c.out.deflate = c.fd, uint8(agreed.ClientMaxWindowBits)
 		c.out.mu.Unlock()
 	}
 	if r.freshWindow == 0 {

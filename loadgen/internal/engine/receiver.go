@@ -41,12 +41,15 @@ type receiver struct {
 	counts   arrivals
 	failures failures
 
-	frames  frame.Config
-	parsers []*frame.Parser // out of use
-	masks   *rand.PCG
-	scratch []byte // for requests and control frames
+	frames           frame.Config
+	compressedFrames frame.Config    // the same, for connections that agreed on deflate
+	parsers          []*frame.Parser // out of use
+	masks            *rand.PCG
+	scratch          []byte // for requests and control frames
 
-	ramp    *ramp // while connections are being opened
+	mirror  *mirror   // of a Converse, else nil
+	parting []parting // oldest first; some have gone since
+	ramp    *ramp     // while connections are being opened
 	atBegin time.Duration
 
 	freshWindow int32 // receive window of a new connection, in bytes
@@ -114,6 +117,7 @@ func (r *receiver) run() {
 		if r.window != nil {
 			r.window.advance(now)
 		}
+		r.expireParting(now)
 	}
 }
 
@@ -124,6 +128,9 @@ func (r *receiver) timeout() int {
 		next = r.ramp.next()
 	} else if r.window != nil {
 		next = r.window.next()
+	}
+	if len(r.parting) > 0 && (next < 0 || r.parting[0].until < next) {
+		next = r.parting[0].until
 	}
 	if next < 0 {
 		return -1
@@ -139,12 +146,15 @@ func (r *receiver) handle(c *conn, events uint32) {
 		if !c.shake.connected && !r.request(c) {
 			return
 		}
-	case open:
+	case open, departed:
+		if c.fd == gone {
+			return // ended earlier in this batch of events
+		}
 		if events&unix.EPOLLOUT != 0 && c.out != nil && c.out.watcher == nil {
 			r.flush(c)
 		}
 	default:
-		return // ended earlier in this batch of events
+		return
 	}
 	if events&(unix.EPOLLIN|ending) != 0 {
 		r.drain(c, events&ending != 0)
@@ -188,7 +198,7 @@ func (r *receiver) drain(c *conn, ending bool) {
 		total += n
 		r.arrived(stamp, n < len(r.inlet.buffer))
 		r.take(c, r.inlet.buffer[:n])
-		if c.state != open && c.state != shaking {
+		if c.fd == gone {
 			return
 		}
 		if n < len(r.inlet.buffer) && !ending {
@@ -224,8 +234,12 @@ func (r *receiver) arrived(stamp int64, short bool) {
 	}
 }
 
-// take hands on the bytes of one read.
+// take hands on the bytes of one read. What comes after the Close frames is
+// nothing (RFC 6455 §5.5.1).
 func (r *receiver) take(c *conn, b []byte) {
+	if c.state == departed {
+		return
+	}
 	if c.state == shaking {
 		rest, done, bucket, example := c.shake.take(b)
 		if bucket != "" {

@@ -3,9 +3,11 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
+	"fanbench/server/deflate"
 )
 
 // class says what a message is.
@@ -20,15 +22,16 @@ const (
 
 // A seen is a message that arrived before, with what its stamp says.
 type seen struct {
-	message   []byte // in the cache's slab
-	class     class
-	measured  bool
-	room      int32
-	publisher int32
-	slot      uint32 // of the publisher in its room
-	sequence  uint32
-	record    int32 // index of its PublicationRecord, -1 for none
-	due, sent int64 // CLOCK_MONOTONIC, nanoseconds
+	message    []byte // as it arrived; in the cache's slab
+	compressed bool
+	class      class
+	measured   bool
+	room       int32
+	publisher  int32
+	slot       uint32 // of the publisher in its room
+	sequence   uint32
+	record     int32 // index of its PublicationRecord, -1 for none
+	due, sent  int64 // CLOCK_MONOTONIC, nanoseconds
 }
 
 const (
@@ -53,6 +56,10 @@ type reader struct {
 	shift   uint
 	offset  int  // where the last stamp was in its message
 	other   seen // the last message that cannot be cached
+
+	seed  maphash.Seed
+	whole []byte // the message inflated last
+	most  int64  // bytes of it
 }
 
 func newReader(c Config, t timetable) *reader {
@@ -63,6 +70,7 @@ func newReader(c Config, t timetable) *reader {
 	}
 	r := &reader{
 		plan: c.Plan, run: c.RunID & stamp.MaxRun, epoch: c.Epoch, timetable: t,
+		seed: maphash.MakeSeed(), most: maxMessage(c.Plan),
 		entries: make([]seen, entries), slots: make([]byte, entries*size), slot: size, shift: 64,
 	}
 	for n := entries; n > 1; n /= 2 {
@@ -86,18 +94,42 @@ func (r *reader) read(message []byte) (said *seen, fresh bool) {
 	// of a publication as any.
 	i := binary.LittleEndian.Uint64(message[end-8:]) * 0x9E3779B97F4A7C15 >> r.shift
 	said = &r.entries[i]
-	if bytes.Equal(said.message, message) {
+	if !said.compressed && bytes.Equal(said.message, message) {
 		return said, false
 	}
-	r.decode(said, message)
-	if said.class != sound {
-		r.other = *said
-		said.message = nil
-		return &r.other, true
+	r.decode(&r.other, message)
+	return r.keep(i, message, false), true
+}
+
+// inflate is read for a compressed message. It is inflated only if it has not
+// been seen before: whole is it then, else nil. bits are its window's. err is a
+// [*frame.Error].
+func (r *reader) inflate(message []byte, bits uint8) (said *seen, whole []byte, err error) {
+	i := maphash.Bytes(r.seed, message) >> r.shift
+	if said = &r.entries[i]; said.compressed && bytes.Equal(said.message, message) {
+		return said, nil, nil
 	}
+	if r.whole, err = deflate.Inflate(r.whole[:0], message, int(bits), r.most); err != nil {
+		return nil, nil, err
+	}
+	r.decode(&r.other, r.whole)
+	if len(message) > r.slot {
+		return &r.other, r.whole, nil
+	}
+	return r.keep(i, message, true), r.whole, nil
+}
+
+// keep puts what was decoded last into the cache, if it is sound.
+func (r *reader) keep(i uint64, message []byte, compressed bool) *seen {
+	if r.other.class != sound {
+		return &r.other
+	}
+	said := &r.entries[i]
+	*said = r.other
+	said.compressed = compressed
 	said.message = r.slots[int(i)*r.slot:][:len(message):r.slot]
 	copy(said.message, message)
-	return said, true
+	return said
 }
 
 // decode fills said from a message's stamp.

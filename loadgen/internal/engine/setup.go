@@ -31,17 +31,23 @@ func newReceiver(e *Engine, number, several int, outboxes []*outbox) (*receiver,
 		reader:   newReader(c, table),
 		recorded: newHistograms(delivery, sentDelivery, readLag),
 		records:  make([]record, table.total),
-		frames: frame.Config{
-			Role: frame.Client, CheckUTF8: true,
-			MaxMessage: max(minMessage, 4*int64(c.Plan.Scenario().Size)),
-		},
-		masks: rand.NewPCG(rand.Uint64(), rand.Uint64()),
+		masks:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
 	}
+	r.limitMessages(maxMessage(c.Plan))
 	r.layOut(c.Plan, number, several, outboxes)
 	if closedLoop(c.Plan) {
 		r.window = newWindow(c, r.conns)
 	}
 	return r, nil
+}
+
+// maxMessage is the largest message that is accepted, in bytes.
+func maxMessage(p *plan.Plan) int64 { return max(minMessage, 4*int64(p.Scenario().Size)) }
+
+func (r *receiver) limitMessages(bytes int64) {
+	r.frames = frame.Config{Role: frame.Client, CheckUTF8: true, MaxMessage: bytes}
+	r.compressedFrames = r.frames
+	r.compressedFrames.Compression = true
 }
 
 // layOut fills the slab, and gives each connection its cells of the ledger: one
@@ -81,7 +87,7 @@ func (e *Engine) newRamp(number int) *ramp {
 	c, several := e.config, len(e.receivers)
 	s := c.Plan.Scenario()
 	p := &ramp{
-		host: c.Host, path: c.Path,
+		host: c.Host, path: c.Path, deflate: s.Deflate,
 		receiveBuffer: int(s.ReceiveBuffer),
 		limit:         max(1, (c.InFlight+number)/several),
 		timeout:       s.Phases.Ramp.Timeout,

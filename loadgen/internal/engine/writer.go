@@ -9,9 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fanbench/loadgen/internal/clock"
+	"fanbench/loadgen/internal/payload"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
 	"fanbench/loadgen/scenario"
+	"fanbench/server/deflate"
 	"fanbench/server/frame"
 )
 
@@ -24,9 +26,11 @@ type writer struct {
 	op     ws.OpCode
 	fanout bool // a publication has its room's subscribers, not only its publisher
 
-	payload []byte // stamp and padding
-	frame   []byte // payload, masked, behind its header
-	masks   *rand.PCG
+	payload    []byte // of a publication
+	at         int    // where in it the stamp is
+	compressed []byte
+	frame      []byte // payload or what it was compressed to, masked, behind its header
+	masks      *rand.PCG
 
 	sent     []Closing // by publisher
 	counts   departures
@@ -52,7 +56,6 @@ func newWriter(c Config) *writer {
 		plan: c.Plan, epoch: c.Epoch, run: c.RunID & stamp.MaxRun,
 		op:       ws.OpText,
 		fanout:   s.Workload == scenario.Fanout,
-		payload:  make([]byte, max(int(s.Size), stamp.Size)),
 		masks:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
 		sent:     make([]Closing, c.Plan.Publishers()),
 		recorded: newHistograms(sendLag, blocked),
@@ -60,7 +63,9 @@ func newWriter(c Config) *writer {
 	if s.Binary {
 		w.op = ws.OpBinary
 	}
-	stamp.Padding(w.payload[stamp.Size:])
+	if s.Workload != scenario.Connect {
+		w.payload, w.at = payload.New(s.Payload, int(s.Size))
+	}
 	w.idle.Store(true)
 	return w
 }
@@ -76,7 +81,7 @@ func mask(source *rand.PCG) (key [4]byte) {
 func (w *writer) publish(o *outbox, d departure) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.fd == gone || w.stopped {
+	if o.fd == gone || o.over || w.stopped {
 		w.counts.unsent++
 		return
 	}
@@ -89,7 +94,7 @@ func (w *writer) publish(o *outbox, d departure) {
 		w.waiting++
 		return
 	}
-	w.encode(d)
+	w.encode(d, o.deflate)
 	n, errno := send(o.fd, w.frame)
 	if errno != 0 && errno != unix.EAGAIN {
 		w.counts.unsent++ // the reader will see the end
@@ -115,7 +120,7 @@ func (w *writer) flush(o *outbox) {
 			if o.queue = o.queue[1:]; len(o.queue) == 0 {
 				o.queue = nil
 			}
-			w.encode(d)
+			w.encode(d, o.deflate)
 			o.bytes = append(o.bytes, w.frame...)
 			o.cut, o.cutLeft = d, len(o.bytes)
 		}
@@ -164,11 +169,30 @@ func (w *writer) left(d departure) {
 	w.recorded.record(blocked, clock.Now()-d.first)
 }
 
-// encode writes a publication's frame.
-func (w *writer) encode(d departure) {
-	stamp.Encode(w.payload, stamp.Stamp{
+// encode writes a publication's frame, compressed for a window of so many bits
+// unless they are 0. Its compression falls behind the first attempt to write,
+// as its masking does: the stamp inside it says when that was.
+func (w *writer) encode(d departure, bits uint8) {
+	stamp.Encode(w.payload[w.at:], stamp.Stamp{
 		Run: w.run, Room: d.room, Publisher: d.publisher, Sequence: d.sequence,
 		Due: d.due - w.epoch, Lag: d.first - d.due,
 	})
-	w.frame = frame.AppendMasked(w.frame[:0], w.op, w.payload, mask(w.masks))
+	w.frame = appendMessage(w.frame[:0], &w.compressed, w.op, w.payload, bits, mask(w.masks))
+}
+
+// appendMessage appends a message's frame. Its payload is compressed for a
+// window of so many bits, with the help of scratch, unless bits are 0 or it
+// would not get shorter.
+func appendMessage(dst []byte, scratch *[]byte, op ws.OpCode, payload []byte, bits uint8, key [4]byte) []byte {
+	if bits == 0 {
+		return frame.AppendMasked(dst, op, payload, key)
+	}
+	var shorter bool
+	*scratch, shorter = deflate.Shrink((*scratch)[:0], payload, int(bits))
+	start := len(dst)
+	dst = frame.AppendMasked(dst, op, *scratch, key)
+	if shorter {
+		dst[start] |= rsv1
+	}
+	return dst
 }

@@ -51,6 +51,9 @@ func (c *conductor) throughput(m measured) {
 	if s := c.ramp.seconds; s > 0 {
 		m.add("connections_per_second", number(float64(c.ramp.opened)/s), "connections/s", "higher", uint64(c.ramp.opened))
 	}
+	if c.Scenario.Deflate {
+		m.add("connections.deflated_share", per(number(float64(c.ramp.deflated)), uint64(c.ramp.opened)), "1", "", uint64(c.ramp.opened))
+	}
 	var lastArrival int64
 	for _, a := range c.accounts {
 		lastArrival = max(lastArrival, a.LastArrival)
@@ -151,6 +154,10 @@ func (c *conductor) conclude() {
 	if steps > 0 {
 		c.warn("the wall clock was stepped "+plural(int(steps), "time", "times")+" during the run; arrivals were converted with the offset before and after",
 			"stop time synchronisation that steps while measuring")
+	}
+	if n := c.ramp.opened - c.ramp.deflated; c.Scenario.Deflate && n > 0 {
+		c.warn(fmt.Sprintf("%d of %s did not negotiate permessage-deflate, which was offered", n, plural(c.ramp.opened, "connection", "connections")),
+			"turn compression on in the target (the reference server: --deflate), or leave deflate out")
 	}
 	c.encode(histograms)
 	c.result.Series = result.Series{IntervalSeconds: rowInterval.Seconds(), Columns: columns, Rows: c.rows.rows}

@@ -27,6 +27,7 @@ type totals struct {
 type rampTotals struct {
 	done                     bool
 	requested, opened, given int
+	deflated                 int // of the opened
 	failures                 []result.Failure
 	connect                  *latency.Histogram
 	seconds                  float64 // of the slowest worker
@@ -86,6 +87,7 @@ func (c *conductor) addRamps(ramps []engine.Ramp) rampTotals {
 		sum.requested += r.Requested
 		sum.opened += r.Opened
 		sum.given += r.NotAttempted
+		sum.deflated += r.Deflated
 		sum.failures = addFailures(sum.failures, r.Failures)
 		sum.seconds = max(sum.seconds, r.Seconds)
 		if r.Connect == nil {

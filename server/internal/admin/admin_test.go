@@ -125,9 +125,9 @@ func TestVitalsSumOverProcesses(t *testing.T) {
 }
 
 func TestMetricsOfWorkersAreMerged(t *testing.T) {
-	worker := func(connections int64, slow uint64) *Server {
+	worker := func(connections int64, broken uint64) *Server {
 		registry := NewRegistry("test", GatewayMetrics(func() gateway.Stats {
-			return gateway.Stats{Connections: connections, Closed: map[string]uint64{"slow": slow}}
+			return gateway.Stats{Connections: connections, Closed: map[string]uint64{"error": broken}}
 		}))
 		return start(t, Config{Metrics: registry})
 	}
@@ -146,8 +146,8 @@ func TestMetricsOfWorkersAreMerged(t *testing.T) {
 	for _, want := range []string{
 		`fanbench_server_connections{worker="0"} 7`,
 		`fanbench_server_connections{worker="1"} 11`,
-		`fanbench_server_connections_given_up_total{reason="slow",worker="0"} 1`,
-		`fanbench_server_connections_given_up_total{reason="slow",worker="1"} 2`,
+		`fanbench_server_connections_given_up_total{reason="error",worker="0"} 1`,
+		`fanbench_server_connections_given_up_total{reason="error",worker="1"} 2`,
 		`fanbench_server_worker_up{worker="0"} 1`,
 		`fanbench_server_worker_up{worker="2"} 0`,
 		`fanbench_server_worker_restarts_total{worker="1"} 3`,

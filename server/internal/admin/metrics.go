@@ -93,6 +93,7 @@ func GatewayMetrics(snapshot func() gateway.Stats) prometheus.Collector {
 			counter("connections_opened_total", "Sockets admitted.", func(s S) uint64 { return s.Opened }),
 			counter("messages_received_total", "Whole data messages received.", func(s S) uint64 { return s.Messages }),
 			counter("publications_total", "Messages published to rooms with members, other workers' included.", func(s S) uint64 { return s.Publications }),
+			counter("encodings_total", "Publications compressed for the members of a room with one window size.", func(s S) uint64 { return s.Encodings }),
 			counter("deliveries_total", "Publications taken whole by the kernel, per member.", func(s S) uint64 { return s.Deliveries }),
 			counter("delivered_bytes_total", "Bytes of deliveries taken by the kernel.", func(s S) uint64 { return s.DeliveredBytes }),
 			counter("delivery_writes_total", "Write calls of deliveries.", func(s S) uint64 { return s.Writes }),
@@ -103,8 +104,8 @@ func GatewayMetrics(snapshot func() gateway.Stats) prometheus.Collector {
 		},
 		[]reasons[S]{
 			byReason("connections_refused_total", "Sockets closed unheard.", func(s S) map[string]uint64 { return s.Refused }),
-			byReason("rejected_total", "Requests and connections ended for what the peer sent.", func(s S) map[string]uint64 { return s.Rejected }),
-			byReason("connections_given_up_total", "Connections that the server ended by itself.", func(s S) map[string]uint64 { return s.Closed }),
+			byReason("rejected_total", "Requests and connections ended by a limit, or for what the peer sent.", func(s S) map[string]uint64 { return s.Rejected }),
+			byReason("connections_given_up_total", "Connections ended because they were broken.", func(s S) map[string]uint64 { return s.Closed }),
 		},
 	}
 }

@@ -6,6 +6,8 @@
 // (loop.go). Publications that arrive during a pass merge into the writes still to come, so that batches grow with the load and
 // an idle room adds no delay. The cursor alone decides what a member gets next: no order of events can lose or double a frame.
 //
+// A room may have several logs: one for each variant (variant.go) that some member takes, such as a compressed one.
+//
 // What does not live here: sockets, event loops' machinery, clocks, WebSocket. Frames are bytes with a sender, output goes to a
 // [Sink], and a model can test the whole.
 package fanout

@@ -70,11 +70,11 @@ func TestLogChunks(t *testing.T) {
 
 // The rest of a cut frame, at every byte of three frames.
 func TestCut(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	sink := &peer{}
 	loop := hub.NewLoop(peers{}, func() {})
 	sink.member.Owner = sink
-	hub.Join(loop, &sink.member, "r", true)
+	hub.Join(loop, &sink.member, "r", Plain, true)
 	var all []byte
 	ends := map[int]bool{0: true}
 	for _, f := range []string{"one", "three", "x"} {
@@ -105,11 +105,11 @@ func TestCut(t *testing.T) {
 // The limit itself is not too much; one byte more is reported, once, and after leaving the connection can be written to again.
 func TestSlow(t *testing.T) {
 	const limit = 10
-	hub := NewHub(limit)
+	hub := NewHub(limit, nil)
 	loop := hub.NewLoop(peers{}, func() {})
 	p := &peer{}
 	p.member.Owner = p
-	hub.Join(loop, &p.member, "r", true)
+	hub.Join(loop, &p.member, "r", Plain, true)
 	hub.Publish("r", nil, make([]byte, limit))
 	if r := loop.Step(1); len(r.Slow) != 0 || len(r.Lagging) != 1 {
 		t.Fatalf("%d bytes behind: %+v, want lagging only", limit, r)
@@ -134,11 +134,11 @@ func TestSlow(t *testing.T) {
 
 // Own publications are left out of the middle of what a member is behind, in one pass.
 func TestSkipOwn(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	loop := hub.NewLoop(peers{}, func() {})
 	p := &peer{buffer: 100}
 	p.member.Owner = p
-	hub.Join(loop, &p.member, "r", false)
+	hub.Join(loop, &p.member, "r", Plain, false)
 	hub.Publish("r", nil, []byte("a"))
 	p.member.Publish(nil, []byte("own"))
 	hub.Publish("r", nil, []byte("b"))
@@ -155,7 +155,7 @@ func TestSkipOwn(t *testing.T) {
 
 // A publication to a small room does not visit the members of a large one.
 func TestPassVisitsOnlyDirtyRooms(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "large", 1000)
 	joinAll(hub, loop, "small", 10)
@@ -172,7 +172,7 @@ func TestPassVisitsOnlyDirtyRooms(t *testing.T) {
 func TestLeaveDuringPass(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		hub := NewHub(1 << 20)
+		hub := NewHub(1<<20, nil)
 		loop := hub.NewLoop(discard{}, func() {})
 		members := joinAll(hub, loop, "r", 1+random.IntN(40))
 		random.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
@@ -203,7 +203,7 @@ func TestLeaveDuringPass(t *testing.T) {
 
 // Publications that arrive before a pass reaches a member share its write.
 func TestPublicationsMerge(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	wakes := 0
 	loop := hub.NewLoop(discard{}, func() { wakes++ })
 	joinAll(hub, loop, "r", 300)
@@ -221,9 +221,47 @@ func TestPublicationsMerge(t *testing.T) {
 	}
 }
 
+// A variant costs one call of the encoder per publication while a member takes it, however many do, and none before and after.
+func TestEncodedOncePerVariantInUse(t *testing.T) {
+	hub := NewHub(1<<20, encode)
+	loop := hub.NewLoop(discard{}, func() {})
+	join := func(v Variant) *Member {
+		m := new(Member)
+		hub.Join(loop, m, "r", v, true)
+		return m
+	}
+	publish := func() uint64 {
+		before := hub.Encodings()
+		hub.Publish("r", []byte("<"), []byte("payload"))
+		return hub.Encodings() - before
+	}
+	join(Plain)
+	if got := publish(); got != 0 {
+		t.Errorf("plain only: %d encodings, want none", got)
+	}
+	nine, ten := []*Member{join(9), join(9), join(9)}, join(10)
+	if got := publish(); got != 2 {
+		t.Errorf("four members of two variants: %d encodings, want 2", got)
+	}
+	for _, m := range nine {
+		hub.Leave(m)
+	}
+	if got := publish(); got != 1 {
+		t.Errorf("one variant left: %d encodings, want 1", got)
+	}
+	hub.Leave(ten)
+	if got := publish(); got != 0 {
+		t.Errorf("no variant left: %d encodings, want none", got)
+	}
+	hub.Publish("nobody", nil, []byte("x"))
+	if got := hub.Publications(); got != 4 {
+		t.Errorf("%d publications, want 4", got)
+	}
+}
+
 // A small room marked during a long pass does not wait for its end.
 func TestSmallRoomOvertakesLongPass(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "large", 1000)
 	small := joinAll(hub, loop, "small", 1)
@@ -240,7 +278,7 @@ func TestSmallRoomOvertakesLongPass(t *testing.T) {
 // Publishers and passes on several goroutines at once, as on a server with several loops.
 func TestConcurrentPublishers(t *testing.T) {
 	const publishers, publications, loops, members = 4, 500, 2, 50
-	hub := NewHub(1 << 30)
+	hub := NewHub(1<<30, encode)
 	var readers, writers sync.WaitGroup
 	done := make(chan struct{})
 	var all []*Loop
@@ -253,12 +291,8 @@ func TestConcurrentPublishers(t *testing.T) {
 			}
 		})
 		all = append(all, loop)
-		joined := joinAll(hub, loop, "r", members)
-		if i == 0 { // some more, who publish
-			for range publishers {
-				joined = append(joined, joinAll(hub, loop, "r", 1)...)
-			}
-		}
+		joinAll(hub, loop, "r", members)
+		hub.Join(loop, new(Member), "r", Variant(1+i), true)
 		readers.Go(func() {
 			for {
 				select {
@@ -287,7 +321,7 @@ func TestConcurrentPublishers(t *testing.T) {
 	for _, l := range all {
 		got += l.Counts().Deliveries
 	}
-	if want := uint64(publishers * publications * (loops*members + publishers)); got != want {
+	if want := uint64(publishers * publications * loops * (members + 1)); got != want {
 		t.Errorf("%d deliveries, want %d", got, want)
 	}
 }
@@ -305,11 +339,11 @@ func (p panicking) Write(ops []Op) {
 }
 
 func TestAbandonLosesOneBatchOnly(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	bad := new(Member)
 	loop := hub.NewLoop(panicking{bad}, func() {})
 	joinAll(hub, loop, "r", 100)
-	hub.Join(loop, bad, "r", true)
+	hub.Join(loop, bad, "r", Plain, true)
 	after := joinAll(hub, loop, "r", 200)
 	hub.Publish("r", nil, []byte("x"))
 	func() {
@@ -343,13 +377,13 @@ func joinAll(hub *Hub, loop *Loop, room string, n int) []*Member {
 	members := make([]*Member, n)
 	for i := range members {
 		members[i] = new(Member)
-		hub.Join(loop, members[i], room, true)
+		hub.Join(loop, members[i], room, Plain, true)
 	}
 	return members
 }
 
 func TestDeliveryDoesNotAllocate(t *testing.T) {
-	hub := NewHub(1 << 20)
+	hub := NewHub(1<<20, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "r", 1000)
 	header, payload := []byte{0x81, 100}, make([]byte, 100)

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	minChunk = 1 << 10   // bytes; the first chunk of a room
+	minChunk = 1 << 10   // bytes; the first chunk of a log
 	maxChunk = 256 << 10 // bytes; only a larger frame gets a larger chunk
 	// frameShare is the bytes of a chunk per entry of its index. Frames smaller than this fill the index first and leave the
 	// rest of the chunk unused.
 	frameShare = 32
 )
 
-// A chunk is one stretch of a room's log: contiguous bytes of whole frames, and where each of them ends. One publisher at a time
+// A chunk is one stretch of a log: contiguous bytes of whole frames, and where each of them ends. One publisher at a time
 // fills it, under the room's lock; loops read what is committed without a lock. The garbage collector frees it when the log has
 // moved on and no cursor is left in it.
 type chunk struct {
@@ -55,7 +55,7 @@ func (c *chunk) start(i int) uint32 {
 	return c.frames[i-1].end
 }
 
-// log is a room's frames in the order in which they were published. The room's lock guards it, but for what chunk and head say.
+// log is a stream's frames in the order in which they were published. The room's lock guards it, but for what chunk and head say.
 type log struct {
 	head atomic.Int64 // bytes ever appended
 	tail *chunk

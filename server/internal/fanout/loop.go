@@ -89,8 +89,8 @@ func (l *Loop) mark(s *shard) {
 	l.wake()
 }
 
-// Step visits up to budget members of dirty rooms, fewer where they are offered much, and offers each what it has not got. Call it again while it reports More, after
-// giving other work a turn.
+// Step visits up to budget members of dirty rooms, fewer where they are offered much, and offers each what it has not got. Call it
+// again while it reports More, after giving other work a turn.
 func (l *Loop) Step(budget int) Report {
 	l.begin()
 	for budget > 0 && l.first < len(l.queue) {

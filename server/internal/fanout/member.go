@@ -29,17 +29,17 @@ func (m *Member) Room() string {
 	if m.shard == nil {
 		return ""
 	}
-	return m.shard.room.name
+	return m.shard.stream.room.name
 }
 
 // Publish appends a frame to m's room as m's own, header first. It copies both and does not write to anybody.
 func (m *Member) Publish(header, payload []byte) {
-	m.own = m.shard.room.publish(m.id, header, payload)
+	m.shard.stream.room.publish(m, header, payload)
 }
 
 // Backlog is the bytes between the cursor and the head of the log, own publications included.
 func (m *Member) Backlog() int64 {
-	return m.shard.room.log.head.Load() - m.position()
+	return m.shard.stream.log.head.Load() - m.position()
 }
 
 // Lagging says whether passes leave m alone until [Loop.Resume].

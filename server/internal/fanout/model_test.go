@@ -14,6 +14,7 @@ type peer struct {
 	member  Member
 	loop    *Loop
 	room    string
+	variant Variant
 	skipOwn bool
 	buffer  int  // bytes that its buffer has room for
 	broken  bool // the next write fails
@@ -27,6 +28,12 @@ type peer struct {
 
 // peers is the sink: each takes what its buffer has room for.
 type peers struct{}
+
+// encode is the model's encoder: frames of each variant differ in content and in size.
+func encode(dst []byte, v Variant, header, payload []byte) []byte {
+	dst = append(append(append(dst, 'v', '0'+byte(v)), header...), payload[:len(payload)/int(v)]...)
+	return append(dst, '>')
+}
 
 var errBroken = errors.New("broken")
 
@@ -55,12 +62,13 @@ type world struct {
 	woken []bool
 	peers []*peer
 	sent  int
+	coded uint64 // calls of the encoder that were due
 	limit int64
 }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, limit: rapid.SampledFrom([]int64{100, 5000, 1 << 40}).Draw(t, "backlog limit")}
-	w.hub = NewHub(w.limit)
+	w.hub = NewHub(w.limit, encode)
 	w.woken = make([]bool, rapid.IntRange(1, 3).Draw(t, "loops"))
 	for i := range w.woken {
 		w.loops = append(w.loops, w.hub.NewLoop(peers{}, func() { w.woken[i] = true }))
@@ -86,11 +94,12 @@ func (w *world) join(t *rapid.T) {
 	p := &peer{
 		loop:    rapid.SampledFrom(w.loops).Draw(t, "loop"),
 		room:    rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room"),
+		variant: rapid.SampledFrom([]Variant{Plain, 1, 2, Variants - 1}).Draw(t, "variant"),
 		skipOwn: rapid.Bool().Draw(t, "skip own"),
 		buffer:  rapid.SampledFrom([]int{0, 1, 10, 1000, 1 << 30}).Draw(t, "buffer"),
 	}
 	p.member.Owner = p
-	w.hub.Join(p.loop, &p.member, p.room, !p.skipOwn)
+	w.hub.Join(p.loop, &p.member, p.room, p.variant, !p.skipOwn)
 	w.peers = append(w.peers, p)
 }
 
@@ -131,11 +140,24 @@ func (w *world) publish(t *rapid.T) {
 	} else {
 		w.hub.Publish(room, header, payload)
 	}
+	coded := map[Variant]bool{}
 	for _, p := range w.peers {
-		if p.member.In() && p.room == room && !(p == sender && p.skipOwn) {
-			p.want = append(append(p.want, header...), payload...)
-			p.frames = append(p.frames, len(p.want))
+		if !p.member.In() || p.room != room {
+			continue
 		}
+		if p.variant != Plain && !coded[p.variant] {
+			coded[p.variant] = true
+			w.coded++
+		}
+		if p == sender && p.skipOwn {
+			continue
+		}
+		if p.variant == Plain {
+			p.want = append(append(p.want, header...), payload...)
+		} else {
+			p.want = encode(p.want, p.variant, header, payload)
+		}
+		p.frames = append(p.frames, len(p.want))
 	}
 }
 
@@ -221,6 +243,9 @@ func (w *world) checkAll(*rapid.T) {
 	if got := w.hub.Rooms(); got != len(rooms) {
 		w.t.Fatalf("%d rooms, want %d", got, len(rooms))
 	}
+	if got := w.hub.Encodings(); got != w.coded {
+		w.t.Fatalf("encoded %d times, want %d: once for each publication and variant that a member takes", got, w.coded)
+	}
 }
 
 // settle lets everybody read everything, but steps only loops that were woken.
@@ -248,8 +273,8 @@ func (w *world) settle() {
 	}
 }
 
-// Every member gets exactly the bytes published while it was one, in order, its own left out exactly when asked, whatever joins,
-// leaves, short writes, interrupted passes and other writes come between.
+// Every member gets exactly the bytes published while it was one, in its variant and in order, its own left out exactly when asked,
+// whatever joins, leaves, short writes, interrupted passes and other writes come between.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)

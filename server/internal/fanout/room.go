@@ -1,23 +1,26 @@
 package fanout
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// A Hub holds the rooms of one process. The first join creates a room and the last leave removes it, with its log.
+// A Hub holds the rooms of one process. The first join creates a room and the last leave removes it, with its logs.
 type Hub struct {
 	maxBacklog int64
+	encoder    Encoder
 
 	mu    sync.RWMutex // before any room's lock
 	rooms map[string]*room
 
-	publications atomic.Uint64
+	publications, encodings atomic.Uint64
 }
 
-// NewHub returns a hub without rooms, whose members may lag by maxBacklog bytes (at least 1).
-func NewHub(maxBacklog int64) *Hub {
-	return &Hub{maxBacklog: max(1, maxBacklog), rooms: map[string]*room{}}
+// NewHub returns a hub without rooms, whose members may lag by maxBacklog bytes (at least 1). The encoder may be nil where every
+// member takes the plain variant.
+func NewHub(maxBacklog int64, encoder Encoder) *Hub {
+	return &Hub{maxBacklog: max(1, maxBacklog), encoder: encoder, rooms: map[string]*room{}}
 }
 
 // Rooms is the number of rooms with members.
@@ -30,6 +33,9 @@ func (h *Hub) Rooms() int {
 // Publications is the number of frames published to rooms that had members.
 func (h *Hub) Publications() uint64 { return h.publications.Load() }
 
+// Encodings is the number of calls of the encoder.
+func (h *Hub) Encodings() uint64 { return h.encodings.Load() }
+
 // Publish appends a frame to the named room as nobody's own, header first. It copies both. Any goroutine may call it; a room
 // without members costs one look-up.
 func (h *Hub) Publish(name string, header, payload []byte) {
@@ -37,13 +43,13 @@ func (h *Hub) Publish(name string, header, payload []byte) {
 	r := h.rooms[name]
 	h.mu.RUnlock()
 	if r != nil {
-		r.publish(0, header, payload)
+		r.publish(nil, header, payload)
 	}
 }
 
-// Join makes m a member of the named room, on loop l and called from it. m gets every frame published from now on, its own only
-// if own is true.
-func (h *Hub) Join(l *Loop, m *Member, name string, own bool) {
+// Join makes m a member of the named room, on loop l and called from it. m gets every frame published from now on in variant v, its
+// own only if own is true.
+func (h *Hub) Join(l *Loop, m *Member, name string, v Variant, own bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.rooms[name]
@@ -53,18 +59,18 @@ func (h *Hub) Join(l *Loop, m *Member, name string, own bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.members++
 	r.lastID++
-	m.shard, m.id, m.own = r.shardOf(l), r.lastID, 0
+	m.shard, m.id, m.own = r.stream(v).shardOf(l), r.lastID, 0
 	m.flags &= lagging
 	if !own {
 		m.flags |= skipOwn
 	}
-	if r.log.tail == nil {
-		r.log.tail = newChunk(0, minChunk)
+	log := &m.shard.stream.log
+	if log.tail == nil {
+		log.tail = newChunk(0, minChunk)
 	}
-	_, m.off = r.log.tail.committed()
-	m.chunk = r.log.tail
+	_, m.off = log.tail.committed()
+	m.chunk = log.tail
 	m.shard.add(m)
 }
 
@@ -75,62 +81,133 @@ func (h *Hub) Leave(m *Member) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := m.shard.room
+	s := m.shard.stream
+	r := s.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.shard.remove(m)
 	m.shard, m.chunk = nil, nil
 	m.flags &= lagging // the connection's buffer is as full as before
-	if r.members--; r.members == 0 {
+	if s.members == 0 {
+		r.drop(s)
+	}
+	if len(r.streams) == 0 {
 		delete(h.rooms, r.name)
 	}
 }
 
-// room is a named log and its members, by loop.
+// room is a name and what its members are sent.
 type room struct {
-	name string
-	hub  *Hub
+	name  string
+	hub   *Hub
+	inUse atomic.Uint32 // a bit for each variant with a stream; set under the lock
 
 	mu      sync.Mutex
-	log     log
-	shards  []*shard // one per loop that ever had a member here
-	members int
+	streams []*stream
 	lastID  uint32 // wraps after 4 billion joins of one room: an id is unique among the living in any practical room
 }
 
-// publish appends one frame and has every loop with members here told. It returns the position after the frame.
-func (r *room) publish(sender uint32, header, payload []byte) int64 {
+// publish appends one frame, in every variant in use, and has every loop with members here told. from is the member whose own it
+// is, or nil.
+func (r *room) publish(from *Member, header, payload []byte) {
 	r.hub.publications.Add(1)
+	// Before the lock: encoding may take long, and others publish meanwhile.
+	encoded := r.encode(header, payload)
+	defer func() { encoded.release() }()
+	var sender uint32
+	if from != nil {
+		sender = from.id
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.log.append(sender, header, payload)
+	for _, s := range r.streams {
+		if s.variant == Plain {
+			s.append(sender, header, payload)
+		} else {
+			if encoded == nil { // its first member joined since
+				encoded = newFrames()
+			}
+			s.append(sender, nil, encoded.in(r.hub, s.variant, header, payload))
+		}
+		if from != nil && from.shard.stream == s {
+			from.own = s.log.head.Load()
+		}
+	}
+}
+
+// encode makes the frames of the variants in use; nil if that is only the plain one.
+func (r *room) encode(header, payload []byte) *frames {
+	used := r.inUse.Load()
+	if used&^(1<<Plain) == 0 {
+		return nil
+	}
+	f := newFrames()
+	for v := Plain + 1; v < Variants; v++ {
+		if used&(1<<v) != 0 {
+			f.in(r.hub, v, header, payload)
+		}
+	}
+	return f
+}
+
+// stream is the room's publications in variant v.
+func (r *room) stream(v Variant) *stream {
+	for _, s := range r.streams {
+		if s.variant == v {
+			return s
+		}
+	}
+	s := &stream{room: r, variant: v}
+	r.streams = append(r.streams, s)
+	r.inUse.Or(1 << v)
+	return s
+}
+
+// drop forgets a stream without members, so that nothing is encoded for it any more.
+func (r *room) drop(s *stream) {
+	i := slices.Index(r.streams, s)
+	r.streams = slices.Delete(r.streams, i, i+1)
+	r.inUse.And(^uint32(1 << s.variant))
+}
+
+// stream is a room's publications in one variant: their log, and the members that read it, by loop. The room's lock guards it.
+type stream struct {
+	room    *room
+	variant Variant
+	log     log
+	shards  []*shard // one per loop that ever had a member here
+	members int
+}
+
+// append adds one frame and asks for a pass on every loop with members here.
+func (s *stream) append(sender uint32, header, payload []byte) {
+	s.log.append(sender, header, payload)
 	asked := false
-	for _, s := range r.shards {
-		if s.size > 0 && s.dirty.CompareAndSwap(false, true) {
-			s.loop.mark(s)
+	for _, sh := range s.shards {
+		if sh.size > 0 && sh.dirty.CompareAndSwap(false, true) {
+			sh.loop.mark(sh)
 			asked = true
 		}
 	}
 	if asked {
-		r.log.passes++
+		s.log.passes++
 	}
-	return r.log.head.Load()
 }
 
-func (r *room) shardOf(l *Loop) *shard {
-	for _, s := range r.shards {
-		if s.loop == l {
-			return s
+func (s *stream) shardOf(l *Loop) *shard {
+	for _, sh := range s.shards {
+		if sh.loop == l {
+			return sh
 		}
 	}
-	s := &shard{room: r, loop: l}
-	r.shards = append(r.shards, s)
-	return s
+	sh := &shard{stream: s, loop: l}
+	s.shards = append(s.shards, sh)
+	return sh
 }
 
-// shard is one room's members on one loop, which owns all but dirty and size.
+// shard is one stream's members on one loop, which owns all but dirty and size.
 type shard struct {
-	room    *room
+	stream  *stream
 	loop    *Loop
 	dirty   atomic.Bool // a pass has been asked for and has not begun
 	size    int         // len(members), under the room's lock
@@ -142,6 +219,7 @@ func (s *shard) add(m *Member) {
 	m.slot = int32(len(s.members))
 	s.members = append(s.members, m)
 	s.size++
+	s.stream.members++
 }
 
 // remove takes m out by moving others into the gap, so that no member changes sides between visited and not yet visited by a pass
@@ -159,6 +237,7 @@ func (s *shard) remove(m *Member) {
 	s.members[last] = nil
 	s.members = s.members[:last]
 	s.size--
+	s.stream.members--
 }
 
 func (s *shard) move(from, to int) {

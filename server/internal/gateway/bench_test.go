@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"fanbench/server/deflate"
 	"fanbench/server/frame"
 )
 
@@ -92,6 +93,38 @@ func BenchmarkRoom(b *testing.B) {
 				room.round(b)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(members), "ns/delivery")
+		})
+	}
+}
+
+// BenchmarkRoomDeflate is BenchmarkRoom with JSON of 1 KiB, as it is and compressed once for all members.
+func BenchmarkRoomDeflate(b *testing.B) {
+	const members = 1000
+	message := []byte(`{"room":"r","items":[`)
+	for i := 0; len(message) < 1<<10; i++ {
+		message = fmt.Appendf(message, `{"id":%d,"name":"item %d","price":%d.%02d},`, i*7919, i, i*31%97, i*17%100)
+	}
+	for _, compress := range []bool{false, true} {
+		b.Run(fmt.Sprintf("deflate=%v", compress), func(b *testing.B) {
+			g := start(b, Config{Loops: 1, Deflate: true})
+			room := &benchRoom{out: []byte(masked(ws.OpText, string(message)))}
+			room.in = frame.AppendFrame(nil, ws.OpText, message)
+			for range members {
+				if compress {
+					room.members = append(room.members, upgradeDeflating(b, g, "/rooms/r", 0).raw)
+				} else {
+					room.members = append(room.members, upgrade(b, g, "/rooms/r"))
+				}
+			}
+			if compress {
+				room.in = appendCompressed(nil, ws.OpText, message, deflate.MaxWindowBits)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				room.round(b)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/members, "ns/delivery")
+			b.ReportMetric(float64(len(room.in)), "bytes/delivery")
 		})
 	}
 }

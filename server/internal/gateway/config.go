@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"fanbench/server/internal/http1"
 )
 
 // Config says where a gateway listens and what it allows. Zero values mean the defaults named below.
@@ -20,13 +22,33 @@ type Config struct {
 	// generator, two loops delivered an overload (5,000 members, 200 publications/s) at the rate of one loop, with a p99 of
 	// 100–120 instead of 150–370 ms, for 20–90 % more CPU; without overload the CPU was equal.
 	Loops int
-	// MaxMessage is the largest message accepted, in payload bytes; default 64 KiB. Over it the connection is closed with 1009.
+	// MaxMessage is the largest message accepted, in payload bytes, before and after inflation; default 64 KiB. Over it the
+	// connection is closed with 1009.
 	MaxMessage int64
+	// MaxFragments is the largest number of frames in one message; default MaxMessage/64, but 1024 at least. Over it the connection
+	// is closed with 1008.
+	MaxFragments int
 	// MaxBacklog is how many bytes a connection that stopped reading may fall behind before it is closed with 1008 "slow";
 	// default 1 MiB. What the kernel's send buffer holds is not counted (see SndBuf).
 	MaxBacklog int64
 	// SndBuf is the kernel's send buffer per connection in bytes (it doubles the figure); 0 leaves the kernel to tune it.
 	SndBuf int
+	// MaxConnections is how many connections are served at once; 0 is as many as there are descriptors. Others are answered 503.
+	MaxConnections int
+	// MaxPerAddress is how many of them may come from one address (of IPv6: from one /64); 0 is any number. Others are answered 429.
+	MaxPerAddress int
+	// HandshakeRate is how many connections one such address may begin per second, and at once; 0 is any number. Others are
+	// answered 429.
+	HandshakeRate int
+	// MessageRate is how many messages and control frames one connection may send per second, and at once; 0 is any number. Over
+	// it the connection is closed with 1008.
+	MessageRate int
+	// Origins are the web origins that may connect. Others are answered 403.
+	Origins http1.Origins
+	// Subprotocols are those that are accepted, should a peer offer them.
+	Subprotocols []string
+	// Deflate has permessage-deflate (RFC 7692) accepted, should a peer offer it.
+	Deflate bool
 	// HandshakeTimeout is how long a request head may take; default 5 s.
 	HandshakeTimeout time.Duration
 	// MessageTimeout is how long a started message may take to end; default 30 s.

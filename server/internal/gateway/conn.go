@@ -35,7 +35,8 @@ type conn struct {
 	member fanout.Member
 	gc     gnet.Conn
 	loop   *loop
-	input  *input // see there
+	input  *input        // see there
+	paid   time.Duration // its messages' pace
 
 	// held is what could not be written yet: answers to this connection alone. Between it and the room's log comes the rest of a
 	// cut frame first, then held, then the log.
@@ -48,109 +49,25 @@ type conn struct {
 	state    uint8
 	kind     uint8
 	silence  uint8 // turns since it was last heard
+	window   uint8 // bits, of permessage-deflate; 0 is none
+	pong     uint8 // bytes at the end of held that are a pong of which nothing is written
 	watched  bool  // the watcher's epoll knows the socket
 	lags     bool  // the watcher was asked to tell
+	admitted bool  // and to be released
 }
 
 // open takes a connection over from gnet.
-func (l *loop) open(gc gnet.Conn) {
+func (l *loop) open(gc gnet.Conn) *conn {
 	c := &conn{gc: gc, loop: l, fd: int32(gc.Fd())}
 	c.member.Owner = c
 	gc.SetContext(c)
-	l.opened.Add(1)
 	l.connections.Add(1)
 	c.hurry(l.g.cfg.HandshakeTimeout)
+	return c
 }
 
 func (c *conn) hurry(timeout time.Duration) {
 	c.loop.wheel.hurry(c, milliseconds(time.Since(c.loop.g.start)+timeout))
-}
-
-// out writes b, or holds what cannot be written yet.
-func (c *conn) out(b []byte) {
-	if c.state == closed || len(b) == 0 {
-		return
-	}
-	if c.member.Lagging() {
-		c.hold(b)
-		return
-	}
-	n, err := write(c.fd, b)
-	switch {
-	case err != nil:
-		c.drop("error")
-	case n < len(b):
-		c.member.Hold()
-		c.hold(b[n:])
-		c.lag()
-	}
-}
-
-// hold keeps b until the socket is writable. A peer that asks without reading is as slow as one that does not read its room. The
-// first b is always kept: it may be the rest of a frame.
-func (c *conn) hold(b []byte) {
-	limit := max(c.loop.g.cfg.MaxBacklog, 2*c.loop.g.cfg.MaxMessage)
-	if c.state == open && len(c.held) > 0 && int64(len(c.held)+len(b)) > limit {
-		c.tooSlow()
-		return
-	}
-	c.held = append(c.held, b...)
-}
-
-// lag has resume called when the socket is writable.
-func (c *conn) lag() {
-	if c.lags || c.state == closed {
-		return
-	}
-	if err := c.loop.g.watch.arm(c); err != nil {
-		c.loop.g.cfg.Log.Error("give up connection", "error", err)
-		c.drop("error")
-		return
-	}
-	c.lags = true
-	c.loop.lags.Add(1)
-	c.loop.lagging.Add(1)
-}
-
-// resume goes on writing: the rest of a cut frame, then what is held, then the log.
-func (c *conn) resume() {
-	if c.state == closed || !c.lags {
-		return
-	}
-	c.lags = false
-	c.loop.lagging.Add(-1)
-	if len(c.held) > 0 {
-		if cut := c.member.Cut(); cut != nil {
-			n, err := write(c.fd, cut)
-			c.member.Took(n)
-			if !c.went(n, len(cut), err) {
-				return
-			}
-		}
-		n, err := write(c.fd, c.held)
-		c.held = c.held[n:]
-		if !c.went(n, n+len(c.held), err) {
-			return
-		}
-		c.held = nil
-	}
-	c.loop.heed(c.loop.fan.Resume(&c.member))
-	if c.state == finishing && !c.member.Lagging() {
-		c.fin()
-	}
-}
-
-// went says whether a write took all of want bytes, and sees to it if it did not.
-func (c *conn) went(n, want int, err error) bool {
-	switch {
-	case err != nil:
-		c.drop("error")
-	case n < want:
-		c.lag()
-	default:
-		return true
-	}
-	return false
 }
 
 // startClose begins the closing handshake (RFC 6455 §7.1.2) from this side.
@@ -178,9 +95,16 @@ func (c *conn) fail(why *frame.Error) {
 // tooSlow closes a connection that is too far behind. What it is owed of a cut frame and the close frame wait for it to read.
 func (c *conn) tooSlow() {
 	if c.state == open {
-		c.loop.g.closed.add("slow")
+		c.loop.g.reject("slow")
 		c.startClose(ws.StatusPolicyViolation, "slow")
 	}
+}
+
+// refuse answers instead of a handshake.
+func (c *conn) refuse(why *http1.Refusal) {
+	c.loop.g.reject(why.Reason)
+	c.out(why.Append(nil))
+	c.finish()
 }
 
 // finish ends the sending half after what is held. The server ends it first (RFC 6455 §7.1.1); closing the socket waits for the
@@ -214,15 +138,35 @@ func (c *conn) leave() {
 	c.loop.g.hub.Leave(&c.member)
 }
 
-// drop gives the connection up. Its socket is closed after the event that is being handled.
+// drop gives the connection up, because it is broken.
 func (c *conn) drop(reason string) {
-	if c.state == closed {
-		return
+	if c.state != closed {
+		c.loop.g.closed.add(reason)
+		c.doom()
 	}
-	c.loop.g.closed.add(reason)
+}
+
+// evict gives the connection up because of a limit.
+func (c *conn) evict(reason string) {
+	if c.state != closed {
+		c.loop.g.reject(reason)
+		c.doom()
+	}
+}
+
+// doom has the socket closed after the event that is being handled.
+func (c *conn) doom() {
 	c.forget()
 	c.loop.doomed = append(c.loop.doomed, c)
 	c.loop.wake()
+}
+
+// ended is called when there is no more to read and gnet closes the socket.
+func (c *conn) ended() {
+	if c.state <= open && c.input != nil {
+		c.loop.g.reject("truncated") // within a request head, a frame or an unfinished message
+	}
+	c.forget()
 }
 
 // forget takes the connection out of everything that knows it.
@@ -233,6 +177,9 @@ func (c *conn) forget() {
 	c.leave()
 	c.state = closed
 	c.loop.connections.Add(-1)
+	if c.admitted {
+		c.loop.g.admits.release(c.gc.RemoteAddr())
+	}
 	c.loop.wheel.remove(c)
 	if c.lags {
 		c.loop.lagging.Add(-1)
@@ -250,12 +197,12 @@ func (c *conn) forget() {
 func (c *conn) expire() {
 	switch c.state {
 	case inHead:
-		c.loop.g.reject(http1.RefuseTimeout.Reason)
-		c.out(http1.RefuseTimeout.Append(nil))
-		c.finish()
+		c.refuse(http1.RefuseTimeout)
 	case open:
 		c.loop.g.reject(messageTimeout.Reason)
 		c.fail(messageTimeout)
+	case closing:
+		c.evict("close-timeout")
 	default:
 		c.drop("timeout")
 	}
@@ -269,7 +216,7 @@ var ping = frame.AppendFrame(nil, ws.OpPing, nil)
 // turn is called once in every ping interval.
 func (c *conn) turn() {
 	if c.silence == 2 {
-		c.drop("silent")
+		c.evict("silent")
 		return
 	}
 	c.silence++

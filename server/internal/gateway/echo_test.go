@@ -202,8 +202,8 @@ func TestPings(t *testing.T) {
 			t.Fatalf("the one that answers was closed: %v", err)
 		}
 	}
-	if s := g.Stats(); s.Closed["silent"] != 1 || s.Connections != 1 {
-		t.Errorf("closed %v, %d connections; want 1 silent, 1 left", s.Closed, s.Connections)
+	if s := g.Stats(); s.Rejected["silent"] != 1 || s.Connections != 1 {
+		t.Errorf("rejected %v, %d connections; want 1 silent, 1 left", s.Rejected, s.Connections)
 	}
 	g.Publish("r", ws.OpText, []byte("x"))
 	if err := <-read; err != nil {

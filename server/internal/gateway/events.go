@@ -47,7 +47,13 @@ func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		e.g.refused.add("descriptors")
 		return nil, gnet.Close
 	}
-	l.open(gc)
+	c := l.open(gc)
+	if refusal := e.g.admits.admit(gc.RemoteAddr(), time.Since(e.g.start)); refusal != nil {
+		c.refuse(refusal)
+		return nil, gnet.None
+	}
+	c.admitted = true
+	l.opened.Add(1)
 	return nil, gnet.None
 }
 
@@ -69,7 +75,7 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 // OnClose implements gnet.EventHandler. gnet also calls it from within its own close, so it may interrupt anything that closes.
 func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	if c, ok := gc.Context().(*conn); ok {
-		c.forget()
+		c.ended()
 		c.loop.gone()
 	}
 	return gnet.None

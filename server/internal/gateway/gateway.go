@@ -7,10 +7,11 @@
 // buffer did not take in an unbounded buffer of its own, and would close connections in the middle of a pass. What cannot be
 // written waits in the room's log, or for other bytes in the connection, until the watcher (watcher.go) sees the socket writable.
 //
-// A connection belongs to one event loop, and so does everything about it (conn.go, traffic.go). A loop (loop.go) delivers in
+// A connection belongs to one event loop, and so does everything about it (conn.go, output.go, traffic.go). A loop (loop.go) delivers in
 // slices and lets reads in between them.
 //
-// What an endpoint does with a message is in traffic.go: there are two endpoints, of a few lines each.
+// What an endpoint does with a message is in traffic.go: there are two endpoints, of a few lines each. Who may connect at all is
+// decided in admission.go, and what compression adds is in compression.go.
 //
 // What does not live here: what frames and requests look like (packages frame and http1), how a publication becomes deliveries
 // (package fanout), other workers, metrics' names.
@@ -35,10 +36,12 @@ import (
 // A Gateway serves one address.
 type Gateway struct {
 	cfg    Config
-	frames frame.Config
+	frames [2]frame.Config // for connections without and with permessage-deflate
 	addr   net.Addr
 	hub    *fanout.Hub
 	watch  *watcher
+	admits *admission
+	pace   pace // of a connection's messages
 	start  time.Time
 	tick   time.Duration
 
@@ -64,14 +67,20 @@ func Start(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg:     cfg,
-		frames:  frame.Config{Role: frame.Server, MaxMessage: cfg.MaxMessage, CheckUTF8: true},
-		hub:     fanout.NewHub(cfg.MaxBacklog),
+		hub:     fanout.NewHub(cfg.MaxBacklog, compressed),
+		admits:  newAdmission(cfg),
+		pace:    paceOf(cfg.MessageRate),
 		start:   time.Now(),
 		tick:    tickFor(cfg),
 		running: make(chan struct{}),
 		ended:   make(chan struct{}),
 		failed:  make(chan error, 1),
 		emptied: make(chan struct{}, 1),
+	}
+	for i := range g.frames {
+		g.frames[i] = frame.Config{
+			Role: frame.Server, MaxMessage: cfg.MaxMessage, MaxFragments: cfg.MaxFragments, CheckUTF8: true, Compression: i == 1,
+		}
 	}
 	g.known.Store(new([]*loop))
 	held, addr, err := reserve(cfg.Listen)
@@ -214,7 +223,7 @@ func (g *Gateway) loopOf(el gnet.EventLoop) *loop {
 	return l
 }
 
-// reject counts a request or connection that is ended for what the peer sent.
+// reject counts a request or connection that is ended by a limit, or for what the peer sent.
 func (g *Gateway) reject(reason string) { g.rejected.add(reason) }
 
 // tickFor is how often deadlines are looked at: often enough to be late by an eighth at most, and by a quarter of a second.

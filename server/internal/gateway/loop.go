@@ -41,10 +41,11 @@ type loop struct {
 	doomed  []*conn // to be closed when no event of another connection is being handled
 
 	// Scratch that connections share, each for the length of one call.
-	spare   *input
-	request http1.Request
-	out     []byte
-	header  [maxHeader]byte
+	spare    *input
+	request  http1.Request
+	out      []byte
+	inflated []byte
+	header   [maxHeader]byte
 }
 
 // input is what a connection's bytes go through. It is the loop's, and lent to a connection only while half a request head or half
@@ -210,8 +211,7 @@ func (l *loop) drain() {
 	l.wheel.each(func(c *conn) {
 		switch c.state {
 		case inHead:
-			c.out(http1.RefuseBusy.Append(nil))
-			c.finish()
+			c.refuse(http1.RefuseDraining)
 		case open:
 			if !c.member.Lagging() {
 				l.heed(l.fan.Resume(&c.member)) // what it is owed, first

@@ -134,15 +134,15 @@ func TestSlowReader(t *testing.T) {
 	slow := upgradeWith(t, g, "/rooms/r", 64<<10)
 	others := []*websocket.Conn{dial(t, g, "/rooms/r"), dial(t, g, "/rooms/r")}
 	sent := 0
-	for sent < publications && g.Stats().Closed["slow"] == 0 {
+	for sent < publications && g.Stats().Rejected["slow"] == 0 {
 		g.Publish("r", ws.OpText, []byte(numbered(sent, size)))
 		for _, c := range others { // in step: they are never behind
 			expect(t, c, numbered(sent, size))
 		}
 		sent++
 	}
-	if s := g.Stats(); s.Closed["slow"] != 1 || s.Lags == 0 {
-		t.Fatalf("after %d publications: closed %v, %d lags; want the slow reader closed", sent, s.Closed, s.Lags)
+	if s := g.Stats(); s.Rejected["slow"] != 1 || s.Lags == 0 {
+		t.Fatalf("after %d publications: rejected %v, %d lags; want the slow reader closed", sent, s.Rejected, s.Lags)
 	}
 	for i := 0; ; i++ {
 		op, payload, err := slow.next()
@@ -173,12 +173,12 @@ func TestSlowReader(t *testing.T) {
 func TestSlowReaderNeverReads(t *testing.T) {
 	g := start(t, Config{Loops: 1, MaxBacklog: 10_000, SndBuf: 8 << 10, CloseTimeout: 20 * time.Millisecond})
 	upgradeWith(t, g, "/rooms/r", 4<<10)
-	for s := g.Stats(); s.Closed["slow"] == 0; s = g.Stats() {
+	for s := g.Stats(); s.Rejected["slow"] == 0; s = g.Stats() {
 		g.Publish("r", ws.OpBinary, []byte(payloadOf(10_000)))
 	}
 	eventually(t, "given up", func() bool {
 		s := g.Stats()
-		return s.Closed["timeout"] == 1 && s.Connections == 0 && s.Lagging == 0 && s.Rooms == 0
+		return s.Rejected["close-timeout"] == 1 && s.Connections == 0 && s.Lagging == 0 && s.Rooms == 0
 	})
 	g.watch.mu.Lock()
 	defer g.watch.mu.Unlock()
@@ -241,7 +241,7 @@ func TestEchoNonReader(t *testing.T) {
 			n++
 		}
 	}()
-	eventually(t, "closed as slow", func() bool { return g.Stats().Closed["slow"] == 1 })
+	eventually(t, "closed as slow", func() bool { return g.Stats().Rejected["slow"] == 1 })
 	close(stop)
 	n := <-written
 	for i := 0; ; i++ {

@@ -19,10 +19,11 @@ type Stats struct {
 	// Totals since the start.
 	Opened         uint64            // sockets admitted
 	Refused        map[string]uint64 // sockets closed unheard, by reason: descriptors, draining
-	Rejected       map[string]uint64 // requests and connections ended for what the peer sent, by reason
-	Closed         map[string]uint64 // connections given up, by reason: slow, silent, timeout, panic, error
+	Rejected       map[string]uint64 // requests and connections ended by a limit, or for what the peer sent, by reason
+	Closed         map[string]uint64 // connections given up for another cause, by reason: timeout, panic, error
 	Messages       uint64            // whole data messages received
 	Publications   uint64            // messages published to rooms with members, from connections and from other workers
+	Encodings      uint64            // publications compressed for a room's members with one window size
 	Deliveries     uint64            // publications taken whole by the kernel, per member
 	DeliveredBytes uint64            // bytes of the rooms' logs taken by the kernel
 	Writes         uint64            // write calls of deliveries
@@ -64,6 +65,7 @@ func (g *Gateway) Stats() Stats {
 	s := Stats{
 		Rooms:        int64(g.hub.Rooms()),
 		Publications: g.hub.Publications(),
+		Encodings:    g.hub.Encodings(),
 		Refused:      g.refused.snapshot(),
 		Rejected:     g.rejected.snapshot(),
 		Closed:       g.closed.snapshot(),

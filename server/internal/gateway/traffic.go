@@ -5,12 +5,15 @@ package gateway
 import (
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
+	"fanbench/server/deflate"
 	"fanbench/server/frame"
+	"fanbench/server/internal/fanout"
 	"fanbench/server/internal/http1"
 )
 
@@ -85,10 +88,7 @@ func (c *conn) takeHead(in *input, b []byte) (n int, whole bool) {
 		refusal = c.answer(&c.loop.request)
 	}
 	if refusal != nil {
-		c.loop.g.reject(refusal.Reason)
-		c.loop.out = refusal.Append(c.loop.out)
-		c.flush()
-		c.finish()
+		c.refuse(refusal)
 	}
 	return n, true
 }
@@ -108,6 +108,11 @@ func (c *conn) answer(r *http1.Request) *http1.Refusal {
 	if refusal != nil {
 		return refusal
 	}
+	cfg := &c.loop.g.cfg
+	if host, _ := r.Header("Host"); !cfg.Origins.Allows(upgrade.Origin, host) {
+		return http1.RefuseOrigin
+	}
+	extensions := c.negotiate(upgrade.Extensions)
 	if isRoom {
 		refusal = c.enter(r, name)
 	} else {
@@ -118,9 +123,22 @@ func (c *conn) answer(r *http1.Request) *http1.Refusal {
 	}
 	c.state = open
 	c.loop.upgraded.Add(1)
-	c.loop.out = http1.AppendSwitching(c.loop.out, upgrade.Key, "", "")
+	protocol := http1.ChooseProtocol(upgrade.Protocols, cfg.Subprotocols)
+	c.loop.out = http1.AppendSwitching(c.loop.out, upgrade.Key, protocol, extensions)
 	c.flush()
 	return nil
+}
+
+// negotiate answers the extensions that the peer offers.
+func (c *conn) negotiate(offers string) (response string) {
+	if !c.loop.g.cfg.Deflate || offers == "" {
+		return ""
+	}
+	agreed, response, ok := deflate.Negotiate(offers)
+	if ok {
+		c.window = uint8(agreed.ServerMaxWindowBits)
+	}
+	return response
 }
 
 // enter joins the room. It comes before the answer is written, so that a socket that does not take the answer whole is a member
@@ -137,7 +155,7 @@ func (c *conn) enter(r *http1.Request, name string) *http1.Refusal {
 		own = value == "1"
 	}
 	c.kind = room
-	c.loop.g.hub.Join(c.loop.fan, &c.member, name, own)
+	c.loop.g.hub.Join(c.loop.fan, &c.member, name, fanout.Variant(c.window), own)
 	return nil
 }
 
@@ -154,8 +172,12 @@ func (c *conn) setEcho(r *http1.Request) *http1.Refusal {
 
 // takeFrames handles the frames in b. It says whether a data message ended.
 func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
+	cfg := &c.loop.g.frames[0]
+	if c.window != 0 {
+		cfg = &c.loop.g.frames[1]
+	}
 	for c.state == open || c.state == closing {
-		m, n, ok, err := in.frames.Next(&c.loop.g.frames, b)
+		m, n, ok, err := in.frames.Next(cfg, b)
 		b = b[n:]
 		if err != nil {
 			c.violate(err.(*frame.Error))
@@ -168,8 +190,10 @@ func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
 		case m.Op == ws.OpClose:
 			c.takeClose(m.Payload)
 		case c.state == closing: // whatever follows our own close frame is ignored
+		case !c.paced():
+			c.violate(errRate)
 		case m.Op == ws.OpPing:
-			c.loop.out = frame.AppendFrame(c.loop.out, ws.OpPong, m.Payload)
+			c.answerPing(m.Payload)
 		case m.Op == ws.OpPong:
 		default:
 			ended = true
@@ -177,6 +201,14 @@ func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
 		}
 	}
 	return ended
+}
+
+var errRate = &frame.Error{Code: ws.StatusPolicyViolation, Reason: "message-rate"}
+
+// paced says whether the peer may send another message now.
+func (c *conn) paced() bool {
+	g := c.loop.g
+	return !g.pace.limits() || g.pace.take(&c.paid, time.Since(g.start))
 }
 
 // takeClose answers the peer's close frame, unless it answers ours.
@@ -201,6 +233,12 @@ var errBinary = &frame.Error{Code: ws.StatusUnsupportedData, Reason: "binary"}
 // takeMessage does what the endpoint does with a message.
 func (c *conn) takeMessage(m frame.Message) {
 	l := c.loop
+	if m.Compressed {
+		if err := l.inflate(&m); err != nil {
+			c.violate(err.(*frame.Error))
+			return
+		}
+	}
 	l.messages.Add(1)
 	if hook := l.g.cfg.beforeMessage; hook != nil {
 		hook(m.Payload)
@@ -213,7 +251,11 @@ func (c *conn) takeMessage(m frame.Message) {
 		}
 		fallthrough
 	case echo:
-		l.out = frame.AppendFrame(l.out, m.Op, m.Payload)
+		if c.window == 0 {
+			l.out = frame.AppendFrame(l.out, m.Op, m.Payload)
+		} else {
+			l.out = appendCompressed(l.out, m.Op, m.Payload, fanout.Variant(c.window))
+		}
 	case room:
 		c.member.Publish(frame.AppendHeader(l.header[:0], m.Op, true, false, len(m.Payload)), m.Payload)
 		if forward := l.g.cfg.Forward; forward != nil {

@@ -7,33 +7,64 @@ import (
 	"strings"
 )
 
-// Origins is a list of the web origins that may connect. The nil list allows
-// all of them.
-type Origins []string
-
-// ParseOrigins reads a list of origins, each a scheme, a host and, where it is
-// not the scheme's own, a port: https://example.com:8443.
-func ParseOrigins(list []string) (Origins, error) {
-	var origins Origins
-	for _, s := range list {
-		origin, ok := normalOrigin(s)
-		if !ok {
-			return nil, fmt.Errorf("parse origin: %q: want scheme://host[:port], as in https://example.com", s)
-		}
-		origins = append(origins, origin)
-	}
-	return origins, nil
+// Origins says which web origins may connect. The zero value lets all of them.
+type Origins struct {
+	listed  []string // normal ones
+	own     bool     // and that of the host which the peer asked for
+	limited bool
 }
 
-// Allows says whether a peer with the given Origin may connect. Scheme, host
-// and port must all be those of one entry. The empty origin is a peer that is
-// not a browser, which no list can hold back (RFC 6455 §10.2).
-func (o Origins) Allows(origin string) bool {
-	if o == nil || origin == "" {
+// The entries of a list of origins that are not origins.
+const (
+	AnyOrigin = "*"    // all of them
+	OwnOrigin = "self" // that of the host which the peer asked for
+)
+
+// ParseOrigins reads a list of origins, each a scheme, a host and, where it is
+// not the scheme's own, a port, https://example.com:8443, or OwnOrigin. The
+// list may be AnyOrigin alone.
+func ParseOrigins(list []string) (Origins, error) {
+	if len(list) == 1 && list[0] == AnyOrigin {
+		return Origins{}, nil
+	}
+	o := Origins{limited: true}
+	for _, s := range list {
+		if s == OwnOrigin {
+			o.own = true
+			continue
+		}
+		origin, ok := normalOrigin(s)
+		if !ok {
+			return Origins{}, fmt.Errorf("parse origin: %q: want scheme://host[:port], as in https://example.com", s)
+		}
+		o.listed = append(o.listed, origin)
+	}
+	return o, nil
+}
+
+// Allows says whether a peer with the given Origin may connect to the given
+// Host. Scheme, host and port must all be those of one entry; of the own origin
+// the scheme is http or https, as somebody in front may have ended the TLS. The
+// empty origin is a peer that is not a browser, which no list can hold back
+// (RFC 6455 §10.2).
+func (o *Origins) Allows(origin, host string) bool {
+	if !o.limited || origin == "" {
 		return true
 	}
 	normal, ok := normalOrigin(origin)
-	return ok && slices.Contains(o, normal)
+	if !ok {
+		return false
+	}
+	return slices.Contains(o.listed, normal) || o.own && isOwn(normal, host)
+}
+
+func isOwn(origin, host string) bool {
+	scheme, _, _ := strings.Cut(origin, "://")
+	if scheme != "http" && scheme != "https" {
+		return false
+	}
+	own, ok := normalOrigin(scheme + "://" + host)
+	return ok && own == origin
 }
 
 // originBytes are those of an origin's host and port.

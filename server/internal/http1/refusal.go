@@ -26,8 +26,10 @@ var (
 	RefuseMethod     = &Refusal{Status: 405, Reason: "method", Text: "only GET is answered here", Header: "Allow: GET\r\n"}
 	RefuseOrigin     = &Refusal{Status: 403, Reason: "origin", Text: "this origin is not allowed"}
 	RefuseTimeout    = &Refusal{Status: 408, Reason: "handshake-timeout", Text: "the request did not arrive in time"}
-	RefuseRate       = &Refusal{Status: 429, Reason: "rate", Text: "too many requests from this address", Header: "Retry-After: 5\r\n"}
+	RefuseRate       = &Refusal{Status: 429, Reason: "handshake-rate", Text: "too many connections from this address in a short time", Header: "Retry-After: 5\r\n"}
+	RefuseAddress    = &Refusal{Status: 429, Reason: "connections-per-address", Text: "this address holds as many connections as it may", Header: "Retry-After: 5\r\n"}
 	RefuseBusy       = &Refusal{Status: 503, Reason: "connections", Text: "the server holds as many connections as it may", Header: "Retry-After: 5\r\n"}
+	RefuseDraining   = &Refusal{Status: 503, Reason: "draining", Text: "the server is going away", Header: "Retry-After: 5\r\n"}
 	RefuseNotUpgrade = &Refusal{Status: 400, Reason: "upgrade", Text: "this path wants Upgrade: websocket", Header: versionHeader}
 )
 

@@ -118,6 +118,10 @@ func ChooseProtocol(offered, accepted []string) string {
 	return ""
 }
 
+// ValidProtocol says whether a sub-protocol may have this name: a token, as peers
+// offer it (RFC 6455 §4.1).
+func ValidProtocol(name string) bool { return tokenBytes.all([]byte(name)) }
+
 // AppendSwitching appends the answer that completes the opening handshake
 // (RFC 6455 §4.2.2) for the key of an Upgrade. protocol and extensions are left
 // out where empty.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -111,16 +112,51 @@ func TestOrigins(t *testing.T) {
 		"https://:443":             false,
 		"https://good.\u212aom":    false,
 	} {
-		if got := origins.Allows(origin); got != want {
+		if got := origins.Allows(origin, "good.com"); got != want {
 			t.Errorf("%q: allowed %v, want %v", origin, got, want)
 		}
 	}
-	if !Origins(nil).Allows("https://anything.example") {
-		t.Error("no list holds somebody back")
-	}
-	for _, bad := range []string{"", "*", "good.com", "https://good.com/path", "https://good.com:http", "https://a.*", "null"} {
+	for _, bad := range []string{"", "good.com", "https://good.com/path", "https://good.com:http", "https://a.*", "null"} {
 		if _, err := ParseOrigins([]string{bad}); err == nil {
 			t.Errorf("%q passes as an origin", bad)
+		}
+	}
+	if _, err := ParseOrigins([]string{"https://good.com", AnyOrigin}); err == nil {
+		t.Error("any origin passes in a list of others, which would mean nothing")
+	}
+}
+
+func TestOwnOrigin(t *testing.T) {
+	tests := []struct {
+		list         string
+		origin, host string
+		want         bool
+	}{
+		{"self", "http://a.example:9001", "a.example:9001", true},
+		{"self", "https://a.example:9001", "a.example:9001", true},
+		{"self", "http://A.example", "a.Example", true},
+		{"self", "http://a.example", "a.example:80", true},
+		{"self", "https://a.example:443", "a.example", true},
+		{"self", "https://[::1]:9001", "[::1]:9001", true},
+		{"self", "", "a.example", true},
+		{"self", "https://a.example", "a.example:80", false},
+		{"self", "http://a.example:9002", "a.example:9001", false},
+		{"self", "ftp://a.example", "a.example", false},
+		{"self", "http://a.example.evil.io", "a.example", false},
+		{"self", "null", "null", false},
+		{"self,http://b.example", "http://b.example", "a.example", true},
+		{"self,http://b.example", "http://a.example", "a.example", true},
+		{"self,http://b.example", "http://c.example", "a.example", false},
+		{"*", "http://c.example", "a.example", true},
+		{"*", "null", "a.example", true},
+	}
+	for _, test := range tests {
+		origins, err := ParseOrigins(strings.Split(test.list, ","))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := origins.Allows(test.origin, test.host); got != test.want {
+			t.Errorf("%s: %q at %q: allowed %v, want %v", test.list, test.origin, test.host, got, test.want)
 		}
 	}
 }
@@ -144,7 +180,7 @@ func TestAppendResponse(t *testing.T) {
 
 func TestRefusalsAreDistinct(t *testing.T) {
 	seen := map[string]*Refusal{}
-	for _, r := range []*Refusal{RefuseNotFound, RefuseMethod, RefuseOrigin, RefuseTimeout, RefuseRate, RefuseBusy, RefuseNotUpgrade} {
+	for _, r := range []*Refusal{RefuseNotFound, RefuseMethod, RefuseOrigin, RefuseTimeout, RefuseRate, RefuseAddress, RefuseBusy, RefuseDraining, RefuseNotUpgrade} {
 		if other := seen[r.Reason]; other != nil || r.Text == "" {
 			t.Errorf("%s: a second refusal, or one that says nothing", r.Reason)
 		}
