@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -146,28 +145,10 @@ type versionFlag bool
 
 // BeforeReset prints the version before any other flag can be found wrong.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Fprintf(app.Stdout, "server %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(app.Stdout, "server %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	app.Exit(0)
 	return nil
 }
 
-// version is the module's version, or the commit that the program was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	var revision, dirty string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if revision == "" {
-		return info.Main.Version
-	}
-	return revision + dirty
-}
+// version is set by the linker: a tag, or the commit.
+var version = "devel"

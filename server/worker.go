@@ -71,7 +71,7 @@ func startWorker(o options, name string, to *backplane.Address, log *slog.Logger
 	}
 	close(serving)
 	w.admin, err = admin.Start(admin.Config{
-		Listen: o.Admin, Ready: w.phase.ready, Metrics: admin.NewRegistry(version(), collectors...), Log: log,
+		Listen: o.Admin, Ready: w.phase.ready, Metrics: admin.NewRegistry(version, collectors...), Log: log,
 	})
 	if err != nil {
 		return nil, startAdminError(err)
@@ -135,7 +135,7 @@ func serveAlone(o options, _ io.Writer, log *slog.Logger, signals <-chan os.Sign
 
 func logServing(log *slog.Logger, o options, admin string, limit descriptors) {
 	log.Info("serving", "listen", o.Listen, "admin", admin, "workers", o.Workers, "loops", o.loops(),
-		"descriptors", limit.soft, "hard_limit", limit.hard, "connections", limit.connections(o), "version", version())
+		"descriptors", limit.soft, "hard_limit", limit.hard, "connections", limit.connections(o), "version", version)
 }
 
 // runWorker is a worker process: it serves until its supervisor says otherwise, or is gone.
