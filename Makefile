@@ -26,6 +26,7 @@ bench-ab: build ## servers of BASE and of this tree in turn, side by side (BASE=
 
 test: ## every test, among them each scenario at toy size through the real programs
 	go test ./...
+	@go test -v ./server/conformance | grep '^conformance:'
 
 race: ## every test under the race detector
 	go test -race ./...

@@ -22,8 +22,8 @@
 // stdout; progress and problems go to stderr.
 //
 //	--repeat=N        make N runs of each scenario, in turn
-//	--retry=N         make a run that a disturbed generator voided again, at
-//	                  most N times; the voided ones are kept
+//	--retry=N         make runs that a disturbed generator voided again, at
+//	                  most N in all; the voided ones are kept
 //	--toy             use the scenarios' toy parameters: a test of the pipeline
 //	--seed=N          seed of the plan
 //	--results=DIR     keep results here

@@ -21,7 +21,7 @@ import (
 type runCommand struct {
 	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none runs its default ones."`
 	Repeat    int      `default:"1" placeholder:"N" help:"Make N runs of each scenario, in turn (${default})."`
-	Retry     int      `default:"2" placeholder:"N" help:"Make a run that a disturbed generator voided again, N times at most (${default})."`
+	Retry     int      `default:"3" placeholder:"N" help:"Make runs that a disturbed generator voided again, N in all at most (${default})."`
 	Toy       bool     `help:"Use the scenarios' toy parameters: a test of the pipeline."`
 	Seed      *uint64  `placeholder:"N" help:"Seed of the plan."`
 	Results   string   `default:"results" placeholder:"DIR" help:"Keep results here (${default})."`
@@ -60,14 +60,15 @@ func (c *runCommand) Run(a *app) error {
 	var runs []table.Run
 	var dirs []string
 	worst := exitFine
+	retries := 0 // of the whole command, so that its time stays bounded
 	for round := range c.Repeat { // rounds outside: drift hits all scenarios alike
 		for i, d := range declared {
 			number, total := round*len(declared)+i+1, c.Repeat*len(declared)
 			fmt.Fprintf(a.stderr, "\n[%d/%d] %s: %s\n", number, total, d.scenario.Name, d.scenario.Question)
 			out := c.trial(a, d)
-			for again := 1; again <= c.Retry && voided(out); again++ {
+			for ; retries < c.Retry && voided(out); retries++ {
 				fmt.Fprintf(a.stderr, "%s: voided (%s), kept in %s; made again, %d of %d at most\n",
-					d.scenario.Name, strings.Join(out.Result.Verdict.Reasons, "; "), out.Dir, again, c.Retry)
+					d.scenario.Name, strings.Join(out.Result.Verdict.Reasons, "; "), out.Dir, retries+1, c.Retry)
 				out = c.trial(a, d)
 			}
 			worst = worse(worst, out.Exit)
