@@ -36,7 +36,8 @@ const minFragments = 1024
 type Config struct {
 	Role Role
 	// MaxMessage is the largest message, in payload bytes over all its
-	// fragments and before inflation; 0 means DefaultMaxMessage.
+	// fragments; 0 means DefaultMaxMessage. A compressed one may arrive a
+	// 64th larger, and is for the inflater to measure.
 	MaxMessage int64
 	// MaxFragments is the largest number of frames in one message; 0 means
 	// MaxMessage/64, and at least 1024.
@@ -54,6 +55,18 @@ func (c *Config) maxMessage() int64 {
 		return c.MaxMessage
 	}
 	return DefaultMaxMessage
+}
+
+// maxPayload is maxMessage as it may arrive: what DEFLATE cannot shrink it
+// stores in blocks, which add 5 bytes each (RFC 1951 §3.2.4), and a message of
+// exactly the limit is legal however its sender compressed it. A 64th is what
+// zlib adds at the most, with the least memory that it takes.
+func (c *Config) maxPayload(compressed bool) int64 {
+	limit := c.maxMessage()
+	if compressed {
+		limit += limit/64 + 16
+	}
+	return limit
 }
 
 func (c *Config) maxFragments() int64 {

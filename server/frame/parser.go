@@ -220,7 +220,11 @@ func (p *Parser) check(cfg *Config, h []byte) (size int, length int64, fail *Err
 			return size, 0, errLength
 		}
 	}
-	if length > cfg.maxMessage()-p.message.size() {
+	compressed := h[0]&rsv1Bit != 0
+	if p.op != 0 { // as its first frame said
+		compressed = p.compressed
+	}
+	if length > cfg.maxPayload(compressed)-p.message.size() {
 		return size, 0, errTooLarge
 	}
 	return size, length, nil

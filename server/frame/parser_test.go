@@ -283,3 +283,37 @@ func TestWholeFramesDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// A compressed message may arrive a 64th and 16 bytes over the limit: what does
+// not shrink grows. A plain one may not, nor the rest of either.
+func TestCompressedMayExceedTheLimit(t *testing.T) {
+	cfg := &Config{Role: Server, MaxMessage: 640, Compression: true}
+	const most = 640 + 640/64 + 16
+	mask := [4]byte{1, 2, 3, 4}
+	for _, c := range []struct {
+		what   string
+		frames [][2]int // first byte, payload bytes
+		want   string
+	}{
+		{"compressed, at most", [][2]int{{0xc2, most}}, ""},
+		{"compressed, one more", [][2]int{{0xc2, most + 1}}, "too-large"},
+		{"compressed, in fragments", [][2]int{{0x42, 600}, {0x80, most - 600}}, ""},
+		{"compressed, in fragments, one more", [][2]int{{0x42, 600}, {0x80, most - 599}}, "too-large"},
+		{"plain after compressed", [][2]int{{0xc2, most}, {0x82, 641}}, "too-large"},
+		{"plain, in fragments", [][2]int{{0x02, 600}, {0x80, 41}}, "too-large"},
+	} {
+		var p Parser
+		var got string
+		for _, f := range c.frames {
+			wire := AppendMasked(nil, ws.OpBinary, make([]byte, f[1]), mask)
+			wire[0] = byte(f[0])
+			if _, _, _, err := p.Next(cfg, wire); err != nil {
+				got = err.(*Error).Reason
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+		p.Release()
+	}
+}
