@@ -60,7 +60,7 @@ func (c *runCommand) Run(a *app) error {
 	var runs []table.Run
 	var dirs []string
 	worst := exitFine
-	retries := 0 // of the whole command, so that its time stays bounded
+	retries := 0                  // of the whole command, so that its time stays bounded
 	for round := range c.Repeat { // rounds outside: drift hits all scenarios alike
 		for i, d := range declared {
 			number, total := round*len(declared)+i+1, c.Repeat*len(declared)
