@@ -13,9 +13,10 @@ BASE    ?= origin/main
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-build: ## build server, loadgen and bench into bin/
+build: ## build server, loadgen, bench and the peers that --targets measures into bin/
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./server ./loadgen ./bench
+	go build -C bench/peers -o ../../bin/peers .
 
 bench: build ## check the host, run every scenario, print the table and where the results are
 	bin/bench doctor
@@ -26,14 +27,17 @@ bench-ab: build ## servers of BASE and of this tree in turn, side by side (BASE=
 
 test: ## every test, among them each scenario at toy size through the real programs
 	go test ./...
+	go test -C bench/peers ./...
 	@go test -v ./server/conformance | grep '^conformance:'
 
 race: ## every test under the race detector
 	go test -race ./...
+	go test -C bench/peers -race ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
+	go vet -C bench/peers ./...
 	$(TOOL) staticcheck ./...
 
 smoke: build ## every scenario of the catalogue at toy size

@@ -15,8 +15,8 @@
 //
 // # bench run
 //
-// Every run starts the server and loadgen in fresh processes on free loopback
-// ports, waits until the server is ready, and leaves a directory
+// Every run starts the server, or another target, and loadgen in fresh processes
+// on free loopback ports, waits until the server is ready, and leaves a directory
 // RESULTS/<scenario>/<UTC>-<commit12>-<id> with result.json, report.html,
 // summary.txt, the scenario's file and the server's log. The table stands on
 // stdout; progress and problems go to stderr.
@@ -24,11 +24,26 @@
 //	--repeat=N        make N runs of each scenario, in turn
 //	--retry=N         make runs that a disturbed generator voided again, at
 //	                  most N in all; the voided ones are kept
+//	--targets=NAME,…  run each scenario against these in turn, as below
 //	--toy             use the scenarios' toy parameters: a test of the pipeline
 //	--seed=N          seed of the plan
 //	--results=DIR     keep results here
 //	--server=PATH     the server program (default: beside bench)
+//	--peers=PATH      the program of the targets floor, gorilla and gws
+//	                  (default: beside bench)
 //	--loadgen=PATH    the generator program (default: beside bench)
+//
+// Targets are server, the reference server, and three that do the same work on
+// other foundations: floor, which is epoll and one system call per delivery,
+// gorilla (gorilla/websocket) and gws (lxzan/gws). Their program is built by
+//
+//	go build -C bench/peers -o ../../bin/peers .
+//
+// Every trial has fresh processes and the same plan; each round (--repeat) begins
+// with the next target, so that nobody is always first. For each scenario a table
+// gives medians, ranges and the ratios to the target that was named first. A
+// scenario's flags are for the reference server, and one that wants several
+// server processes or compression is not for the others.
 //
 // Ctrl-C ends the current run early, keeps and marks what there is, and ends
 // bench.

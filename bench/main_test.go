@@ -22,7 +22,7 @@ import (
 	"fanbench/loadgen/result"
 )
 
-// bin is where TestMain builds the three programs.
+// bin is where TestMain builds the three programs and the peers.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -31,10 +31,14 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "../server", "../loadgen", ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
-		os.Exit(1)
+	for _, args := range [][]string{
+		{"build", "-o", dir + "/", "../server", "../loadgen", "."},
+		{"build", "-C", "peers", "-o", dir + "/peers", "."},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+			os.Exit(1)
+		}
 	}
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
@@ -93,7 +97,7 @@ func TestUsage(t *testing.T) {
 	if err := os.WriteFile(file, []byte("question: Why?\nconections: 5\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	programs := []string{"--server", bin + "/server", "--loadgen", bin + "/loadgen"}
+	programs := []string{"--server", bin + "/server", "--loadgen", bin + "/loadgen", "--peers", bin + "/peers"}
 	results := filepath.Join(t.TempDir(), "results")
 	for _, c := range []struct {
 		args []string
@@ -105,6 +109,11 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "--retry=-1"}, "--retry -1: use 0 or more"},
 		{[]string{"run", "--server", "/no/server"}, "--server /no/server: no such program"},
 		{[]string{"run", "--server", os.TempDir()}, "not an executable file"},
+		{append([]string{"run", "--targets", "server,nbio"}, programs...), "--targets nbio: no such target; use server, floor, gorilla, gws"},
+		{append([]string{"run", "--targets", "gws,server,gws"}, programs...), "--targets gws: named twice"},
+		{append([]string{"run", "--targets", "gws", "fanout-30k"}, programs...), "scenario fanout-30k is not for it: it wants 2 server processes, and gws is one"},
+		{append([]string{"run", "--targets", "server,floor", "fanout-json-deflate"}, programs...), "it wants permessage-deflate, and floor does not compress"},
+		{append([]string{"run", "--targets", "floor"}, append(programs[:4:4], "--peers", "/no/peers")...), "--peers /no/peers: no such program"},
 		{append([]string{"run", "fanout-10"}, programs...), "did you mean fanout-1k?"},
 		{append([]string{"run", "--results", results, "rooms", file}, programs...), "wrong.yaml:2:1"},
 		{append([]string{"run", "--results", results, file}, programs...), "connections"},

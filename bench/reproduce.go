@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"fanbench/bench/scenarios"
 	"fanbench/loadgen/result"
@@ -19,6 +20,10 @@ func reproduce(r *result.Result) string {
 	if !known {
 		// Its file stands beside the result.
 		arguments = r.Scenario.Name + ".yaml"
+	}
+	if name := r.Subject.Name; slices.ContainsFunc(peers, func(p peer) bool { return p.kind == name }) {
+		commands += buildPeers + "\n"
+		arguments += " --targets=" + name
 	}
 	return commands + fmt.Sprintf("bin/bench run %s --seed=%d", arguments, r.Seed)
 }

@@ -22,10 +22,12 @@ type runCommand struct {
 	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Names of the catalogue or files; none runs its default ones."`
 	Repeat    int      `default:"1" placeholder:"N" help:"Make N runs of each scenario, in turn (${default})."`
 	Retry     int      `default:"3" placeholder:"N" help:"Make runs that a disturbed generator voided again, N in all at most (${default})."`
+	Targets   []string `placeholder:"NAME" help:"Run each scenario against these in turn: server, floor, gorilla, gws. Ratios are to the first."`
 	Toy       bool     `help:"Use the scenarios' toy parameters: a test of the pipeline."`
 	Seed      *uint64  `placeholder:"N" help:"Seed of the plan."`
 	Results   string   `default:"results" placeholder:"DIR" help:"Keep results here (${default})."`
 	Server    string   `placeholder:"PATH" help:"The server program (default: beside bench)."`
+	Peers     string   `placeholder:"PATH" help:"The program of the targets floor, gorilla and gws (default: beside bench)."`
 	Loadgen   string   `placeholder:"PATH" help:"The generator program (default: beside bench)."`
 }
 
@@ -45,44 +47,52 @@ func (c *runCommand) Run(a *app) error {
 	if c.Retry < 0 {
 		return usage(fmt.Errorf("--retry %d: use 0 or more", c.Retry))
 	}
-	var err error
-	if c.Server, err = program("server", c.Server); err != nil {
+	targets, err := c.resolve()
+	if err != nil {
 		return usage(err)
 	}
-	if c.Loadgen, err = program("loadgen", c.Loadgen); err != nil {
+	if c.Loadgen, err = program("loadgen", c.Loadgen, "make build"); err != nil {
 		return usage(err)
 	}
 	declared, err := read(c.Scenarios, c.Toy)
 	if err != nil {
 		return usage(err)
 	}
+	declared, refused := suited(declared, targets)
+	if refused != nil {
+		if len(c.Scenarios) > 0 {
+			return usage(refused)
+		}
+		fmt.Fprintln(a.stderr, refused) // nobody asked for just these
+	}
+	return c.work(a, c.jobs(declared, targets))
+}
 
+// work makes the trials one after the other, until somebody interrupts them.
+func (c *runCommand) work(a *app, jobs []job) error {
 	var runs []table.Run
 	var dirs []string
 	worst := exitFine
-	retries := 0                  // of the whole command, so that its time stays bounded
-	for round := range c.Repeat { // rounds outside: drift hits all scenarios alike
-		for i, d := range declared {
-			number, total := round*len(declared)+i+1, c.Repeat*len(declared)
-			fmt.Fprintf(a.stderr, "\n[%d/%d] %s: %s\n", number, total, d.scenario.Name, d.scenario.Question)
-			out := c.trial(a, d)
-			for ; retries < c.Retry && voided(out); retries++ {
-				fmt.Fprintf(a.stderr, "%s: voided (%s), kept in %s; made again, %d of %d at most\n",
-					d.scenario.Name, strings.Join(out.Result.Verdict.Reasons, "; "), out.Dir, retries+1, c.Retry)
-				out = c.trial(a, d)
-			}
-			worst = worse(worst, out.Exit)
-			row := table.Run{Scenario: d.scenario.Name, Result: out.Result}
-			if out.Result == nil {
-				row.Problem = fmt.Sprintf("exit status %d", out.Exit)
-			} else {
-				dirs = append(dirs, out.Dir)
-				fmt.Fprintln(a.stderr, table.Line(out.Result))
-			}
-			runs = append(runs, row)
-			if out.Exit == exitInterrupted {
-				return c.finish(a, runs, dirs, exitInterrupted)
-			}
+	retries := 0 // of the whole command, so that its time stays bounded
+	for i, j := range jobs {
+		fmt.Fprintf(a.stderr, "\n[%d/%d] %v: %s\n", i+1, len(jobs), j, j.scenario.Question)
+		out := c.trial(a, j)
+		for ; retries < c.Retry && voided(out); retries++ {
+			fmt.Fprintf(a.stderr, "%v: voided (%s), kept in %s; made again, %d of %d at most\n",
+				j, strings.Join(out.Result.Verdict.Reasons, "; "), out.Dir, retries+1, c.Retry)
+			out = c.trial(a, j)
+		}
+		worst = worse(worst, out.Exit)
+		row := table.Run{Scenario: j.scenario.Name, Target: j.name, Round: j.round, Result: out.Result}
+		if out.Result == nil {
+			row.Problem = fmt.Sprintf("exit status %d", out.Exit)
+		} else {
+			dirs = append(dirs, out.Dir)
+			fmt.Fprintln(a.stderr, table.Line(out.Result))
+		}
+		runs = append(runs, row)
+		if out.Exit == exitInterrupted {
+			break
 		}
 	}
 	return c.finish(a, runs, dirs, worst)
@@ -99,14 +109,14 @@ func voided(out trial.Outcome) bool {
 const verdictGenerator = "generator-limited"
 
 // trial makes one run and reports its problems.
-func (c *runCommand) trial(a *app, d declared) trial.Outcome {
+func (c *runCommand) trial(a *app, j job) trial.Outcome {
 	out, err := trial.Run(context.Background(), trial.Config{
-		Server: c.Server, Loadgen: c.Loadgen,
-		Scenario: d.scenario, Source: d.source, Toy: c.Toy, Seed: c.Seed, Reproduce: reproduce,
+		Target: j.target, Loadgen: c.Loadgen,
+		Scenario: j.scenario, Source: j.source, Toy: c.Toy, Seed: c.Seed, Reproduce: reproduce,
 		Results: c.Results, Stderr: a.stderr, Interrupts: a.interrupts,
 	})
 	if err != nil {
-		fmt.Fprintf(a.stderr, "bench: %s: %v\n", d.scenario.Name, err)
+		fmt.Fprintf(a.stderr, "bench: %v: %v\n", j, err)
 		out.Exit = worse(out.Exit, exitUntrusted)
 	}
 	return out
@@ -114,7 +124,11 @@ func (c *runCommand) trial(a *app, d declared) trial.Outcome {
 
 // finish prints the table of all runs and where they are.
 func (c *runCommand) finish(a *app, runs []table.Run, dirs []string, code int) error {
-	if err := table.Runs(a.stdout, runs); err != nil {
+	print := table.Runs
+	if len(c.Targets) > 0 {
+		print = table.Targets
+	}
+	if err := print(a.stdout, runs); err != nil {
 		return err
 	}
 	if len(dirs) > 0 {
@@ -146,8 +160,8 @@ func worse(a, b int) int {
 }
 
 // program finds one of the project's programs: where the flag says, or beside
-// this one.
-func program(name, path string) (string, error) {
+// this one, where build puts it.
+func program(name, path, build string) (string, error) {
 	remedy := "check the path"
 	if path == "" {
 		self, err := os.Executable()
@@ -155,7 +169,7 @@ func program(name, path string) (string, error) {
 			return "", fmt.Errorf("find bench's own directory: %w", err)
 		}
 		path = filepath.Join(filepath.Dir(self), name)
-		remedy = "make build, or name it"
+		remedy = build + ", or name it"
 	}
 	info, err := os.Stat(path)
 	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"fanbench/server/internal/fanout"
 	"fanbench/server/internal/gateway"
 	"fanbench/server/internal/http1"
 )
@@ -113,16 +114,24 @@ func (o options) gateway() (gateway.Config, error) {
 	if err != nil {
 		return gateway.Config{}, err
 	}
-	pings := o.PingInterval
-	if pings == 0 {
-		pings = -1
+	slow, err := fanout.ParsePolicy(o.Slow)
+	if err != nil {
+		return gateway.Config{}, err
 	}
 	return gateway.Config{
 		Listen: o.Listen, Loops: o.loops(), SndBuf: int(o.Sndbuf),
-		MaxMessage: int64(o.MaxMessage), MaxFragments: o.MaxFragments, MaxBacklog: int64(o.maxBacklog()),
+		MaxMessage: int64(o.MaxMessage), MaxFragments: o.MaxFragments, Slow: slow, MaxBacklog: int64(o.maxBacklog()), MaxBacklogAge: orNever(o.MaxBacklogAge),
 		MaxConnections: o.MaxConnections, MaxPerAddress: o.MaxConnectionsPerAddress,
 		HandshakeRate: o.HandshakeRate, MessageRate: o.MessageRate,
-		HandshakeTimeout: o.HandshakeTimeout, MessageTimeout: o.MessageTimeout, CloseTimeout: o.CloseTimeout, PingInterval: pings,
+		HandshakeTimeout: o.HandshakeTimeout, MessageTimeout: o.MessageTimeout, CloseTimeout: o.CloseTimeout, PingInterval: orNever(o.PingInterval),
 		Origins: origins, Subprotocols: o.Subprotocol, Deflate: o.Deflate,
 	}, nil
+}
+
+// orNever is d for a gateway, whose zero value is the default and not "never".
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }

@@ -20,9 +20,16 @@
 //	                                  processors (0).
 //	      --max-message=SIZE          Largest message; over it a connection is
 //	                                  closed with 1009 (64KiB).
-//	      --max-backlog=SIZE          How far a connection may fall behind;
-//	                                  over it it is closed with 1008; 0 is 1MiB,
-//	                                  or --max-message if that is more (0B).
+//	      --slow=POLICY               What happens to a connection that is too far
+//	                                  behind: close it with 1008, or leave out
+//	                                  for it the oldest that waits, drop-oldest,
+//	                                  or what is new until it has caught up,
+//	                                  drop-newest (close).
+//	      --max-backlog=SIZE          How far a connection may fall behind; 0 is
+//	                                  1MiB, or --max-message if that is more (0B).
+//	      --max-backlog-age=DURATION
+//	                                  How long a publication may wait for a
+//	                                  connection; 0s is any time (5s).
 //	      --sndbuf=SIZE               The kernel's send buffer per connection;
 //	                                  0 lets it tune itself (0).
 //	      --profile=NAME              Defaults of the limits: local, or public for
@@ -54,8 +61,8 @@
 //	                                  them.
 //	      --deflate                   Accept permessage-deflate, should a peer offer
 //	                                  it.
-//	      --drain=DURATION            How long to wait for closing connections at
-//	                                  the end (5s).
+//	      --drain=DURATION            Time to close connections in at the end,
+//	                                  a few at a time (5s).
 //	      --log-level=LEVEL           Log from debug, info, warn or error upwards
 //	                                  (info).
 //	      --open                      Allow addresses that other hosts reach,
@@ -77,8 +84,9 @@
 //
 // Nothing asks who connects, so the server binds loopback addresses only, unless --open says otherwise.
 //
-// SIGTERM or SIGINT drains: not ready any more, every connection closed with 1001, up to --drain for the answers, exit 0. A
-// second signal ends the server at once.
+// SIGTERM or SIGINT drains: not ready any more, no new connections, the open ones closed with 1001 in random order and evenly over
+// four fifths of --drain, so that they do not all come back elsewhere at once, the rest of it for the last ones' answers, exit 0.
+// What was published before its close a connection gets first. A second signal ends the server at once.
 //
 // The garbage collector runs at GOGC=50 unless the environment sets GOGC: the memory of tens of thousands of idle
 // connections is live heap, on top of which Go's default of 100 would keep as much again for garbage.

@@ -15,13 +15,15 @@ import (
 
 // options are the command line.
 type options struct {
-	Listen     string   `default:"127.0.0.1:9001" placeholder:"HOST:PORT" help:"Serve connections here (${default})."`
-	Admin      string   `default:"127.0.0.1:9002" placeholder:"HOST:PORT" help:"Serve health, metrics and profiles here (${default})."`
-	Workers    int      `default:"1" placeholder:"N" help:"Processes that share the port (${default})."`
-	Loops      int      `default:"0" placeholder:"N" help:"Event loops per process; 0 is its share of processors (${default})."`
-	MaxMessage byteSize `default:"64KiB" placeholder:"SIZE" help:"Largest message; over it a connection is closed with 1009 (${default})."`
-	MaxBacklog byteSize `default:"0B" placeholder:"SIZE" help:"How far a connection may fall behind; over it it is closed with 1008; 0 is 1MiB, or --max-message if that is more (${default})."`
-	Sndbuf     byteSize `default:"0" placeholder:"SIZE" help:"The kernel's send buffer per connection; 0 lets it tune itself (${default})."`
+	Listen        string        `default:"127.0.0.1:9001" placeholder:"HOST:PORT" help:"Serve connections here (${default})."`
+	Admin         string        `default:"127.0.0.1:9002" placeholder:"HOST:PORT" help:"Serve health, metrics and profiles here (${default})."`
+	Workers       int           `default:"1" placeholder:"N" help:"Processes that share the port (${default})."`
+	Loops         int           `default:"0" placeholder:"N" help:"Event loops per process; 0 is its share of processors (${default})."`
+	MaxMessage    byteSize      `default:"64KiB" placeholder:"SIZE" help:"Largest message; over it a connection is closed with 1009 (${default})."`
+	Slow          string        `default:"close" enum:"close,drop-oldest,drop-newest" placeholder:"POLICY" help:"What happens to a connection that is too far behind: close it with 1008, or leave out for it the oldest that waits, drop-oldest, or what is new until it has caught up, drop-newest (${default})."`
+	MaxBacklog    byteSize      `default:"0B" placeholder:"SIZE" help:"How far a connection may fall behind; 0 is 1MiB, or --max-message if that is more (${default})."`
+	MaxBacklogAge time.Duration `default:"5s" placeholder:"DURATION" help:"How long a publication may wait for a connection; 0s is any time (${default})."`
+	Sndbuf        byteSize      `default:"0" placeholder:"SIZE" help:"The kernel's send buffer per connection; 0 lets it tune itself (${default})."`
 
 	Profile                  string        `default:"local" enum:"local,public" placeholder:"NAME" help:"Defaults of the limits: local, or public for peers that nobody knows; docs/limits.md has them (${default})."`
 	MaxConnections           int           `default:"0" placeholder:"N" help:"Connections at once; over it 503; 0 is as many as there are descriptors (${default})."`
@@ -37,7 +39,7 @@ type options struct {
 	Subprotocol              []string      `placeholder:"NAME" help:"Sub-protocols to accept, should a peer offer them."`
 	Deflate                  bool          `help:"Accept permessage-deflate, should a peer offer it."`
 
-	Drain    time.Duration `default:"5s" placeholder:"DURATION" help:"How long to wait for closing connections at the end (${default})."`
+	Drain    time.Duration `default:"5s" placeholder:"DURATION" help:"Time to close connections in at the end, a few at a time (${default})."`
 	LogLevel string        `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from debug, info, warn or error upwards (${default})."`
 	Open     bool          `help:"Allow addresses that other hosts reach, though nothing asks who connects."`
 
@@ -77,6 +79,8 @@ func (o options) check() error {
 		return wrong("max-backlog", o.MaxBacklog, "use at least --max-message, %v: one message must fit; or 0", o.MaxMessage)
 	case o.Sndbuf != 0 && (o.Sndbuf < 4<<10 || o.Sndbuf > largest):
 		return wrong("sndbuf", o.Sndbuf, "use 4KiB to %v, or 0 to let the kernel choose", byteSize(largest))
+	case o.MaxBacklogAge != 0 && (o.MaxBacklogAge < shortest || o.MaxBacklogAge > longest):
+		return wrong("max-backlog-age", o.MaxBacklogAge, "use %v to %v, or 0s for any time", shortest, longest)
 	case o.Drain < 0 || o.Drain > time.Hour:
 		return wrong("drain", o.Drain, "use 0s to 1h")
 	}

@@ -67,6 +67,8 @@ func TestWrongCommandLines(t *testing.T) {
 		{"--max-message 2GiB --max-backlog 2GiB", "--max-message 2GiB: use 1B to 1GiB"},
 		{"--max-message 200MiB --max-backlog 1GiB --workers 2", "--max-message 200MiB: use at most 134217451B with --workers 2, since messages cross between processes, or --workers 1"},
 		{"--max-backlog 63KiB", "--max-backlog 63KiB: use at least --max-message, 64KiB: one message must fit; or 0"},
+		{"--slow drop", `--slow must be one of "close","drop-oldest","drop-newest" but got "drop"`},
+		{"--max-backlog-age 9ms", "--max-backlog-age 9ms: use 10ms to 1h0m0s, or 0s for any time"},
 		{"--sndbuf 1KiB", "--sndbuf 1KiB: use 4KiB to 1GiB, or 0 to let the kernel choose"},
 		{"--max-connections=-1", "--max-connections -1: use 1 to 1000000, or 0 for no limit of its own"},
 		{"--max-connections 3 --workers 4", "--max-connections 3: use at least 4 with --workers 4, as each has its share"},
@@ -100,7 +102,7 @@ func TestWrongCommandLines(t *testing.T) {
 
 func TestDefaultsAndFlags(t *testing.T) {
 	defaults := options{
-		Listen: "127.0.0.1:9001", Admin: "127.0.0.1:9002", Workers: 1, MaxMessage: 64 << 10,
+		Listen: "127.0.0.1:9001", Admin: "127.0.0.1:9002", Workers: 1, MaxMessage: 64 << 10, Slow: "close", MaxBacklogAge: 5 * time.Second,
 		Profile: "local", Origin: []string{"*"}, HandshakeTimeout: 5 * time.Second, MessageTimeout: 30 * time.Second,
 		CloseTimeout: 5 * time.Second, PingInterval: 25 * time.Second,
 		Drain: 5 * time.Second, LogLevel: "info",
@@ -124,6 +126,7 @@ func TestDefaultsAndFlags(t *testing.T) {
 		{"--workers 4 --loops 2", with(func(o *options) { o.Workers, o.Loops = 4, 2 })},
 		{"--max-message 1MiB --sndbuf 32KiB", with(func(o *options) { o.MaxMessage, o.Sndbuf = 1<<20, 32<<10 })},
 		{"--max-backlog 65536", with(func(o *options) { o.MaxBacklog = 64 << 10 })},
+		{"--slow drop-newest --max-backlog-age 0s", with(func(o *options) { o.Slow, o.MaxBacklogAge = "drop-newest", 0 })},
 		{"--max-message 16MiB --deflate", with(func(o *options) { o.MaxMessage, o.Deflate = 16<<20, true })},
 		{"--max-connections 1 --max-connections-per-address 2 --handshake-rate 3 --message-rate 4 --max-fragments 5", with(func(o *options) {
 			o.MaxConnections, o.MaxConnectionsPerAddress, o.HandshakeRate, o.MessageRate, o.MaxFragments = 1, 2, 3, 4, 5
@@ -155,6 +158,7 @@ func TestDefaultsAndFlags(t *testing.T) {
 func TestOptionsReachAWorker(t *testing.T) {
 	sent := hello{Worker: 3, Options: options{
 		Listen: "127.0.0.1:1", Admin: "127.0.0.1:0", Workers: 4, Loops: 2, MaxMessage: 12345, MaxBacklog: 1 << 20, Sndbuf: 32 << 10,
+		Slow: "drop-oldest", MaxBacklogAge: 10,
 		Drain: time.Minute, LogLevel: "warn", Open: true,
 		Profile: "public", MaxConnections: 1, MaxConnectionsPerAddress: 2, HandshakeRate: 3, MessageRate: 4, MaxFragments: 5,
 		HandshakeTimeout: 6, MessageTimeout: 7, CloseTimeout: 8, PingInterval: 9,

@@ -20,7 +20,7 @@ import (
 func TestServeAndDrain(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
-			p := serve(t, "--workers", strconv.Itoa(workers))
+			p := serve(t, "--workers", strconv.Itoa(workers), "--drain", "2s")
 			if status, body := p.get("/readyz"); status != 200 {
 				t.Errorf("/readyz: %d %q", status, body)
 			}
@@ -44,6 +44,64 @@ func TestServeAndDrain(t *testing.T) {
 		})
 	}
 }
+
+// Fault 6: until its close each member gets all that is published, while others are closed and publishing goes on.
+func TestDrainUnderLoad(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
+			p := serve(t, "--workers", strconv.Itoa(workers), "--drain", "2s")
+			labelled := 0 // of one alone the metrics do not name it
+			if workers > 1 {
+				labelled = workers
+			}
+			members := p.join("load", 20, labelled)
+			publisher, sent := p.dial("/rooms/load?self=0"), make(chan int)
+			go func() { // what it sends after the server's close frame is nobody's
+				n := 0
+				for ; publisher.WriteMessage(websocket.TextMessage, []byte(strconv.Itoa(n))) == nil; n++ {
+					time.Sleep(time.Millisecond)
+				}
+				sent <- n
+			}()
+			go publisher.NextReader() // which answers the close
+			ends := make(chan error)
+			for _, member := range members {
+				member.SetReadDeadline(time.Now().Add(patience))
+				go func() {
+					for next := 0; ; next++ {
+						_, got, err := member.ReadMessage()
+						switch {
+						case websocket.IsCloseError(err, websocket.CloseGoingAway) && next > 0:
+							ends <- member.Close()
+							return
+						case err != nil || string(got) != strconv.Itoa(next):
+							ends <- fmt.Errorf("received %q (%v), want publication %d or close 1001 after some", got, err, next)
+							return
+						}
+					}
+				}()
+			}
+			p.eventually("publishing", func() bool {
+				_, body := p.get("/metrics")
+				return deliveries.MatchString(body)
+			})
+			p.signal(syscall.SIGTERM)
+			for range members {
+				if err := <-ends; err != nil {
+					t.Error(err)
+				}
+			}
+			if code := p.awaitEnd(); code != exitFine {
+				t.Errorf("exit %d, want %d:\n%s", code, exitFine, p.logged())
+			}
+			if n := <-sent; n == 0 {
+				t.Error("nothing was published")
+			}
+		})
+	}
+}
+
+var deliveries = regexp.MustCompile(`(?m)^fanbench_server_deliveries_total(?:\{worker="\d+"\})? [1-9]\d{2}`)
 
 func TestDescriptorLimitIsRaised(t *testing.T) {
 	var limit syscall.Rlimit
@@ -72,6 +130,14 @@ func TestDescriptorLimitIsRaised(t *testing.T) {
 }
 
 var openFiles = regexp.MustCompile(`Max open files +(\d+) +(\d+)`)
+
+func TestPolicyIsAnnounced(t *testing.T) {
+	for policy, args := range map[string][]string{"close": nil, "drop-oldest": {"--slow", "drop-oldest"}} {
+		if got := serve(t, args...).metric(`fanbench_server_deliveries_dropped_total{policy="` + policy + `"}`); got != 0 {
+			t.Errorf("%q: %v dropped by policy %s, want 0", args, got, policy)
+		}
+	}
+}
 
 func TestNotReadyWhileDraining(t *testing.T) {
 	for _, workers := range []string{"1", "2"} {

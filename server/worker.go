@@ -80,12 +80,12 @@ func startWorker(o options, name string, to *backplane.Address, log *slog.Logger
 	return w, nil
 }
 
-// drain closes the connections with 1001, waits for their answers up to the timeout and stops.
+// drain closes the connections with 1001, spread over four fifths of the timeout, waits for their answers and stops.
 func (w *worker) drain(timeout time.Duration) error {
 	w.phase.set(errDraining)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	err := w.gateway.Drain(ctx)
+	err := w.gateway.Drain(ctx, timeout/5*4)
 	w.unlink()
 	return err
 }
@@ -95,7 +95,7 @@ func (w *worker) close() {
 	if w.gateway != nil {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		w.gateway.Drain(now)
+		w.gateway.Drain(now, 0)
 	}
 	w.unlink()
 }

@@ -26,7 +26,7 @@ func Loops(n int) Option { return func(c *gateway.Config) { c.Loops = n } }
 // MaxMessage limits messages to n payload bytes.
 func MaxMessage(n int64) Option { return func(c *gateway.Config) { c.MaxMessage = n } }
 
-// MaxBacklog closes connections that fall more than n bytes behind.
+// MaxBacklog limits to n how many bytes a connection may fall behind before it is closed.
 func MaxBacklog(n int64) Option { return func(c *gateway.Config) { c.MaxBacklog = n } }
 
 // SndBuf sets the kernel's send buffer per connection, in bytes.
@@ -58,11 +58,11 @@ func Start(t testing.TB, options ...Option) *Server {
 func (s *Server) Close() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = s.gateway.Drain(now)
+	_ = s.gateway.Drain(now, 0)
 }
 
 // Drain closes every connection with 1001, waits for the answers at most until ctx ends, and ends the server.
-func (s *Server) Drain(ctx context.Context) error { return s.gateway.Drain(ctx) }
+func (s *Server) Drain(ctx context.Context) error { return s.gateway.Drain(ctx, 0) }
 
 // Connections is the number of sockets open now.
 func (s *Server) Connections() int { return int(s.gateway.Stats().Connections) }

@@ -46,6 +46,21 @@ func Read(ctx context.Context, path string) (result.Subject, error) {
 	return s, nil
 }
 
+// Library returns the version of a module that is built into the program at
+// path, as "module version".
+func Library(path, module string) (string, error) {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("describe server: %w", err)
+	}
+	for _, m := range info.Deps {
+		if m.Path == module {
+			return m.Path + " " + m.Version, nil
+		}
+	}
+	return "", fmt.Errorf("describe server: %s is built without %s", path, module)
+}
+
 // git returns a command's output, or "" if it fails: without git or without a
 // commit the answer is not known, which is no reason not to measure.
 func git(ctx context.Context, dir string, args ...string) string {

@@ -66,3 +66,24 @@ func TestMissing(t *testing.T) {
 		t.Errorf("got %v, want not-exist", err)
 	}
 }
+
+// A program that lacks the library, or is no Go program, is not what a target
+// says that it is. (What is found is tested with the real peers.)
+func TestLibraryMissing(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		self:   "is built without github.com/lxzan/gws",
+		script: "describe server: ",
+	} {
+		if got, err := subject.Library(path, "github.com/lxzan/gws"); got != "" || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v; want %q", filepath.Base(path), got, err, want)
+		}
+	}
+}

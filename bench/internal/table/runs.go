@@ -19,6 +19,8 @@ import (
 // its row, or it would vanish from the table.
 type Run struct {
 	Scenario string
+	Target   string // for Targets
+	Round    int    // for Targets, from 0
 	Result   *result.Result
 	Problem  string // where Result is nil
 }

@@ -48,6 +48,62 @@ func TestRuns(t *testing.T) {
 	golden(t, "runs.txt", b.String())
 }
 
+// scaled is a run in which every metric came out larger by a factor.
+func scaled(r *result.Result, factor float64) *result.Result {
+	for name, m := range r.Metrics {
+		m.Value *= factor
+		r.Metrics[name] = m
+	}
+	return r
+}
+
+// voided is a run of which a guard voided one metric.
+func voided(r *result.Result, name string) *result.Result {
+	if r.Untrusted == nil {
+		r.Untrusted = make(map[string]result.Metric)
+	}
+	r.Untrusted[name] = r.Metrics[name]
+	delete(r.Metrics, name)
+	return r
+}
+
+// Three rounds of three targets on two scenarios: medians, ranges, ratios within
+// each round, a trial without a result, one that a guard voided, and an end
+// before everybody had a turn.
+func TestTargets(t *testing.T) {
+	var runs []table.Run
+	add := func(round int, name, target string, r *result.Result) {
+		runs = append(runs, table.Run{Scenario: name, Target: target, Round: round, Result: r, Problem: "exit status 3"})
+	}
+	lossy := voided(fixture.Broken(), "delivery.p99")
+	for round, drift := range []float64{1, 1.3, 0.9} { // of the machine: it cancels out
+		add(round, "fanout-10k", "server", scaled(fixture.Fanout(), drift))
+		add(round, "fanout-10k", "floor", voided(scaled(fixture.Fanout(), drift*0.9), "send_lag.p99"))
+		add(round, "overload", "server", scaled(fixture.Overload(), drift))
+		if round == 2 {
+			add(round, "fanout-10k", "gws", lossy)
+			break
+		}
+		add(round, "fanout-10k", "gws", scaled(fixture.Fanout(), drift*float64(2+round)))
+		add(round, "overload", "gws", nil)
+	}
+	var b bytes.Buffer
+	if err := table.Targets(&b, runs); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "targets.txt", b.String())
+}
+
+// Connections have columns of their own; one round has no range, and one target
+// no ratio.
+func TestTargetsOnce(t *testing.T) {
+	var b bytes.Buffer
+	if err := table.Targets(&b, []table.Run{{Scenario: "connect-storm", Target: "gws", Result: fixture.Storm()}}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "targets-once.txt", b.String())
+}
+
 // A row must fit a terminal of 120 columns.
 func TestRunsWidth(t *testing.T) {
 	limited := fixture.Fanout()

@@ -27,7 +27,7 @@ const (
 	tailLines = 8
 )
 
-// server is a started reference server.
+// server is a started target.
 type server struct {
 	*process.Process
 	url     string
@@ -38,7 +38,7 @@ type server struct {
 
 // startServer starts the program on free loopback ports and waits until it
 // accepts connections.
-func startServer(ctx context.Context, program string, s scenario.Server, log string, patience time.Duration) (*server, error) {
+func startServer(ctx context.Context, t Target, s scenario.Server, log string, patience time.Duration) (*server, error) {
 	addresses, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
@@ -48,17 +48,14 @@ func startServer(ctx context.Context, program string, s scenario.Server, log str
 		return nil, fmt.Errorf("create server log: %w", err)
 	}
 	defer f.Close() // the child holds its own descriptor
-	args := append([]string{
-		"--listen", addresses[0], "--admin", addresses[1],
-		"--workers", fmt.Sprint(max(1, s.Workers)), "--drain", drain.String(),
-	}, s.Flags...)
-	p, err := process.Start(process.Spec{Path: program, Args: args, Stdout: f, Stderr: f})
+	args := t.arguments(addresses[0], addresses[1], s)
+	p, err := process.Start(process.Spec{Path: t.Program, Args: args, Stdout: f, Stderr: f})
 	if err != nil {
 		return nil, err
 	}
 	srv := &server{
 		Process: p, url: "ws://" + addresses[0], admin: "http://" + addresses[1],
-		command: append([]string{program}, args...), log: log,
+		command: append([]string{t.Program}, args...), log: log,
 	}
 	if err := srv.ready(ctx, patience); err != nil {
 		return nil, errors.Join(err, srv.Stop(stopPatience))

@@ -1,4 +1,4 @@
-// Package trial makes one run with fresh processes: it starts the server and
+// Package trial makes one run with fresh processes: it starts the target and
 // loadgen, lets them finish, completes the result with what was measured and
 // stores it.
 //
@@ -20,7 +20,6 @@ import (
 	"fanbench/bench/internal/process"
 	"fanbench/bench/internal/report"
 	"fanbench/bench/internal/store"
-	"fanbench/bench/internal/subject"
 	"fanbench/loadgen/result"
 	"fanbench/loadgen/scenario"
 )
@@ -33,7 +32,8 @@ const (
 
 // Config is what one trial needs.
 type Config struct {
-	Server, Loadgen string // programs
+	Target  Target
+	Loadgen string // program
 
 	Scenario scenario.Scenario
 	Source   []byte // the scenario's YAML
@@ -43,7 +43,7 @@ type Config struct {
 	// Reproduce writes the command that repeats a run, for its report.
 	Reproduce func(*result.Result) string
 
-	// Ready bounds the wait for the server to be ready; 0 is 15 s.
+	// Ready bounds the wait for the target to be ready; 0 is 15 s.
 	Ready time.Duration
 
 	Results string    // root of the store
@@ -62,7 +62,7 @@ type Outcome struct {
 // Run makes the trial. An error says what went wrong with the server or the
 // files; the outcome stands beside it as far as there is one.
 func Run(ctx context.Context, c Config) (Outcome, error) {
-	about, err := subject.Read(ctx, c.Server)
+	about, err := c.Target.describe(ctx)
 	if err != nil {
 		return Outcome{Exit: ExitUntrusted}, err
 	}
@@ -120,7 +120,7 @@ func (c Config) start(ctx context.Context, cancel func(), log string) (*server, 
 		case <-started:
 		}
 	}()
-	srv, err := startServer(ctx, c.Server, c.Scenario.Server, log, c.Ready)
+	srv, err := startServer(ctx, c.Target, c.Scenario.Server, log, c.Ready)
 	close(started)
 	<-watched
 	if err == nil && ctx.Err() != nil { // interrupted at the last moment

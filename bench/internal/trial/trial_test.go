@@ -125,7 +125,7 @@ func config(t *testing.T, server, loadgen string) (trial.Config, *watched) {
 	s.Name = "fanout-10k"
 	w := &watched{seen: make(chan os.Signal, 1)}
 	return trial.Config{
-		Server: server, Loadgen: loadgen, Scenario: s, Source: []byte("question: Why?\n"),
+		Target: trial.Target{Program: server}, Loadgen: loadgen, Scenario: s, Source: []byte("question: Why?\n"),
 		Reproduce: func(*result.Result) string { return "bench run" },
 		Results:   t.TempDir(), Stderr: w, Interrupts: w.seen,
 	}, w

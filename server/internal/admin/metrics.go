@@ -33,8 +33,8 @@ type metric[S any] struct {
 	value func(S) float64
 }
 
-// reasons turns one map of a snapshot S into a counter per reason.
-type reasons[S any] struct {
+// labelled turns one map of a snapshot S into a counter per key, which is a label's value.
+type labelled[S any] struct {
 	desc   *prometheus.Desc
 	counts func(S) map[string]uint64
 }
@@ -48,23 +48,27 @@ func counter[S any](name, help string, value func(S) uint64) metric[S] {
 		func(s S) float64 { return float64(value(s)) }}
 }
 
-func byReason[S any](name, help string, counts func(S) map[string]uint64) reasons[S] {
-	return reasons[S]{prometheus.NewDesc(prefix+name, help, []string{"reason"}, nil), counts}
+func byLabel[S any](label, name, help string, counts func(S) map[string]uint64) labelled[S] {
+	return labelled[S]{prometheus.NewDesc(prefix+name, help, []string{label}, nil), counts}
+}
+
+func byReason[S any](name, help string, counts func(S) map[string]uint64) labelled[S] {
+	return byLabel("reason", name, help, counts)
 }
 
 // collector takes one snapshot per scrape, so that the figures of a scrape belong together.
 type collector[S any] struct {
 	snapshot func() S
 	metrics  []metric[S]
-	reasons  []reasons[S]
+	labelled []labelled[S]
 }
 
 func (c collector[S]) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.metrics {
 		out <- m.desc
 	}
-	for _, r := range c.reasons {
-		out <- r.desc
+	for _, l := range c.labelled {
+		out <- l.desc
 	}
 }
 
@@ -73,9 +77,9 @@ func (c collector[S]) Collect(out chan<- prometheus.Metric) {
 	for _, m := range c.metrics {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
 	}
-	for _, r := range c.reasons {
-		for reason, n := range r.counts(s) {
-			out <- prometheus.MustNewConstMetric(r.desc, prometheus.CounterValue, float64(n), reason)
+	for _, l := range c.labelled {
+		for value, n := range l.counts(s) {
+			out <- prometheus.MustNewConstMetric(l.desc, prometheus.CounterValue, float64(n), value)
 		}
 	}
 }
@@ -102,7 +106,8 @@ func GatewayMetrics(snapshot func() gateway.Stats) prometheus.Collector {
 			counter("pings_total", "Pings sent.", func(s S) uint64 { return s.Pings }),
 			counter("panics_total", "Handler panics caught; each closed its connection.", func(s S) uint64 { return s.Panics }),
 		},
-		[]reasons[S]{
+		[]labelled[S]{
+			byLabel("policy", "deliveries_dropped_total", "Publications that members did not get as they were too far behind, by the policy in force.", func(s S) map[string]uint64 { return s.Dropped }),
 			byReason("connections_refused_total", "Sockets closed unheard.", func(s S) map[string]uint64 { return s.Refused }),
 			byReason("rejected_total", "Requests and connections ended by a limit, or for what the peer sent.", func(s S) map[string]uint64 { return s.Rejected }),
 			byReason("connections_given_up_total", "Connections ended because they were broken.", func(s S) map[string]uint64 { return s.Closed }),

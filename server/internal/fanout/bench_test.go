@@ -10,7 +10,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{16, 128, 4096} {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
-			hub := NewHub(1<<20, nil)
+			hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 			loop := hub.NewLoop(discard{}, func() {})
 			joinAll(hub, loop, "r", 1)
 			header, payload := []byte{0x82, 126, 0, 0}, make([]byte, size)
@@ -27,7 +27,7 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkPass(b *testing.B) {
 	for _, members := range []int{10, 1000, 18000} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
-			hub := NewHub(1<<20, nil)
+			hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 			loop := hub.NewLoop(discard{}, func() {})
 			joinAll(hub, loop, "r", members)
 			benchmarkPass(b, hub, loop, members)
@@ -53,7 +53,7 @@ type socket struct {
 // most of the time is the kernel's.
 func BenchmarkPassSocketpairs(b *testing.B) {
 	const members = 64
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	loop := hub.NewLoop(sockets{}, func() {})
 	var far []int
 	for range members {

@@ -33,7 +33,7 @@ func TestLogChunks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var l log
-			l.tail = newChunk(0, max(minChunk, test.bytes))
+			l.tail = newChunk(0, 0, max(minChunk, test.bytes))
 			first := l.tail
 			for i := range test.frames {
 				l.append(7, nil, make([]byte, test.bytes))
@@ -70,7 +70,7 @@ func TestLogChunks(t *testing.T) {
 
 // The rest of a cut frame, at every byte of three frames.
 func TestCut(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	sink := &peer{}
 	loop := hub.NewLoop(peers{}, func() {})
 	sink.member.Owner = sink
@@ -102,39 +102,9 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// The limit itself is not too much; one byte more is reported, once, and after leaving the connection can be written to again.
-func TestSlow(t *testing.T) {
-	const limit = 10
-	hub := NewHub(limit, nil)
-	loop := hub.NewLoop(peers{}, func() {})
-	p := &peer{}
-	p.member.Owner = p
-	hub.Join(loop, &p.member, "r", Plain, true)
-	hub.Publish("r", nil, make([]byte, limit))
-	if r := loop.Step(1); len(r.Slow) != 0 || len(r.Lagging) != 1 {
-		t.Fatalf("%d bytes behind: %+v, want lagging only", limit, r)
-	}
-	hub.Publish("r", nil, make([]byte, 1))
-	if r := loop.Step(1); len(r.Slow) != 1 || r.Slow[0] != &p.member {
-		t.Fatalf("%d bytes behind: %+v, want slow", limit+1, r)
-	}
-	hub.Publish("r", nil, make([]byte, 1))
-	if r := loop.Step(1); len(r.Slow) != 0 {
-		t.Fatalf("reported again: %+v", r)
-	}
-	hub.Leave(&p.member)
-	if !p.member.Lagging() {
-		t.Fatal("leaving emptied the connection's buffer")
-	}
-	loop.Resume(&p.member)
-	if p.member.Lagging() {
-		t.Fatal("lagging after Resume")
-	}
-}
-
 // Own publications are left out of the middle of what a member is behind, in one pass.
 func TestSkipOwn(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	loop := hub.NewLoop(peers{}, func() {})
 	p := &peer{buffer: 100}
 	p.member.Owner = p
@@ -155,7 +125,7 @@ func TestSkipOwn(t *testing.T) {
 
 // A publication to a small room does not visit the members of a large one.
 func TestPassVisitsOnlyDirtyRooms(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "large", 1000)
 	joinAll(hub, loop, "small", 10)
@@ -172,7 +142,7 @@ func TestPassVisitsOnlyDirtyRooms(t *testing.T) {
 func TestLeaveDuringPass(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		hub := NewHub(1<<20, nil)
+		hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 		loop := hub.NewLoop(discard{}, func() {})
 		members := joinAll(hub, loop, "r", 1+random.IntN(40))
 		random.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
@@ -203,7 +173,7 @@ func TestLeaveDuringPass(t *testing.T) {
 
 // Publications that arrive before a pass reaches a member share its write.
 func TestPublicationsMerge(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	wakes := 0
 	loop := hub.NewLoop(discard{}, func() { wakes++ })
 	joinAll(hub, loop, "r", 300)
@@ -223,7 +193,7 @@ func TestPublicationsMerge(t *testing.T) {
 
 // A variant costs one call of the encoder per publication while a member takes it, however many do, and none before and after.
 func TestEncodedOncePerVariantInUse(t *testing.T) {
-	hub := NewHub(1<<20, encode)
+	hub := NewHub(Limits{Backlog: 1 << 20}, encode)
 	loop := hub.NewLoop(discard{}, func() {})
 	join := func(v Variant) *Member {
 		m := new(Member)
@@ -261,7 +231,7 @@ func TestEncodedOncePerVariantInUse(t *testing.T) {
 
 // A small room marked during a long pass does not wait for its end.
 func TestSmallRoomOvertakesLongPass(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "large", 1000)
 	small := joinAll(hub, loop, "small", 1)
@@ -278,7 +248,7 @@ func TestSmallRoomOvertakesLongPass(t *testing.T) {
 // Publishers and passes on several goroutines at once, as on a server with several loops.
 func TestConcurrentPublishers(t *testing.T) {
 	const publishers, publications, loops, members = 4, 500, 2, 50
-	hub := NewHub(1<<30, encode)
+	hub := NewHub(Limits{Backlog: 1 << 30}, encode)
 	var readers, writers sync.WaitGroup
 	done := make(chan struct{})
 	var all []*Loop
@@ -339,7 +309,7 @@ func (p panicking) Write(ops []Op) {
 }
 
 func TestAbandonLosesOneBatchOnly(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	bad := new(Member)
 	loop := hub.NewLoop(panicking{bad}, func() {})
 	joinAll(hub, loop, "r", 100)
@@ -383,7 +353,7 @@ func joinAll(hub *Hub, loop *Loop, room string, n int) []*Member {
 }
 
 func TestDeliveryDoesNotAllocate(t *testing.T) {
-	hub := NewHub(1<<20, nil)
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	loop := hub.NewLoop(discard{}, func() {})
 	joinAll(hub, loop, "r", 1000)
 	header, payload := []byte{0x81, 100}, make([]byte, 100)

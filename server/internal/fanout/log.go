@@ -21,8 +21,10 @@ type chunk struct {
 	commit atomic.Uint64
 	next   atomic.Pointer[chunk] // set when this chunk is full: commit is final then
 	base   int64                 // the first byte's position in the log
+	first  uint64                // the number of frames in the log before the first one
 	data   []byte
 	frames []frameEnd
+	then   *detour // of a chunk that belongs to one member (see there)
 }
 
 // frameEnd is one frame's index entry.
@@ -31,8 +33,8 @@ type frameEnd struct {
 	sender uint32 // id of the member that published it; 0 is nobody here
 }
 
-func newChunk(base int64, bytes int) *chunk {
-	return &chunk{base: base, data: make([]byte, bytes), frames: make([]frameEnd, max(1, bytes/frameShare))}
+func newChunk(base int64, first uint64, bytes int) *chunk {
+	return &chunk{base: base, first: first, data: make([]byte, bytes), frames: make([]frameEnd, max(1, bytes/frameShare))}
 }
 
 // committed is how many frames and bytes readers may see.
@@ -55,9 +57,11 @@ func (c *chunk) start(i int) uint32 {
 	return c.frames[i-1].end
 }
 
-// log is a stream's frames in the order in which they were published. The room's lock guards it, but for what chunk and head say.
+// log is a stream's frames in the order in which they were published. The room's lock guards it, but for what chunk, age and the atomics say.
 type log struct {
-	head atomic.Int64 // bytes ever appended
+	head   atomic.Int64  // bytes ever appended
+	frames atomic.Uint64 // likewise
+	age
 	tail *chunk
 	// passes counts the passes that appends to tail have asked for: how the size of the next chunk is chosen.
 	passes int
@@ -67,7 +71,7 @@ type log struct {
 func (l *log) append(sender uint32, header, payload []byte) {
 	size := len(header) + len(payload)
 	if l.tail == nil {
-		l.tail = newChunk(0, max(minChunk, size))
+		l.tail = newChunk(0, 0, max(minChunk, size))
 	}
 	n, used := l.tail.committed()
 	if n == len(l.tail.frames) || size > len(l.tail.data)-int(used) {
@@ -80,6 +84,7 @@ func (l *log) append(sender uint32, header, payload []byte) {
 	copy(t.data[int(used)+len(header):end], payload)
 	t.frames[n] = frameEnd{end: uint32(end), sender: sender}
 	t.commit.Store(uint64(n+1)<<32 | uint64(end))
+	l.frames.Store(t.first + uint64(n) + 1)
 	l.head.Store(t.base + int64(end))
 }
 
@@ -95,7 +100,7 @@ func (l *log) roll(size int) {
 		next /= 2
 	}
 	next = max(minChunk, min(next, maxChunk))
-	c := newChunk(l.tail.base+int64(used), max(next, size))
+	c := newChunk(l.tail.base+int64(used), l.tail.first+uint64(n), max(next, size))
 	l.tail.next.Store(c)
 	l.tail, l.passes = c, 0
 }

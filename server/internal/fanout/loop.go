@@ -30,13 +30,14 @@ type Op struct {
 type Report struct {
 	More    bool      // members wait for the next step
 	Lagging []*Member // left alone from now on: call Resume when they can take more
-	Slow    []*Member // further behind than the limit allows: the policy is to close them
+	Slow    []*Member // further behind than the limits allow: the policy is to close them
 	Dead    []*Member // broken connections
 }
 
 // Counts are a loop's totals.
 type Counts struct {
 	Passes, Deliveries, Bytes, Writes uint64
+	Dropped                           uint64 // publications that members do not get, as they were too far behind
 }
 
 // A Loop makes the passes for the members of one event loop. Only that loop may call its methods, but for Counts.
@@ -60,6 +61,7 @@ type Loop struct {
 	recent  span
 
 	passes, deliveries, bytes, writes atomic.Uint64
+	dropped                           atomic.Uint64
 	count                             Counts // of the step under way
 }
 
@@ -78,7 +80,7 @@ func (h *Hub) NewLoop(sink Sink, wake func()) *Loop {
 
 // Counts is safe for any goroutine.
 func (l *Loop) Counts() Counts {
-	return Counts{l.passes.Load(), l.deliveries.Load(), l.bytes.Load(), l.writes.Load()}
+	return Counts{l.passes.Load(), l.deliveries.Load(), l.bytes.Load(), l.writes.Load(), l.dropped.Load()}
 }
 
 // mark has the loop walk s soon.
@@ -239,13 +241,4 @@ func (l *Loop) took(m *Member, n int) {
 	m.off = to
 	l.count.Deliveries += l.recent.deliveries
 	l.count.Bytes += uint64(n)
-}
-
-// judge applies the policy for slow members to a lagging one. There is one policy: over the limit it is reported, once, to be
-// closed, so that no gap ever opens within a living connection.
-func (l *Loop) judge(m *Member) {
-	if m.flags&reported == 0 && m.Backlog() > l.hub.maxBacklog {
-		m.flags |= reported
-		l.report.Slow = append(l.report.Slow, m)
-	}
 }

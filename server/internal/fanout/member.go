@@ -35,10 +35,17 @@ func (m *Member) Room() string {
 // Publish appends a frame to m's room as m's own, header first. It copies both and does not write to anybody.
 func (m *Member) Publish(header, payload []byte) {
 	m.shard.stream.room.publish(m, header, payload)
+	if d := m.chunk.then; d != nil && m.flags&skipOwn != 0 {
+		d.own++
+	}
 }
 
-// Backlog is the bytes between the cursor and the head of the log, own publications included.
+// Backlog is the bytes between the cursor and the head of the log, own publications included; under [DropNewest] those of them that
+// m will get.
 func (m *Member) Backlog() int64 {
+	if d := m.chunk.then; d != nil && d.to.chunk == nil {
+		return d.end - m.position()
+	}
 	return m.shard.stream.log.head.Load() - m.position()
 }
 
@@ -84,10 +91,14 @@ func (m *Member) behind() []byte {
 			}
 			continue
 		}
-		if next == nil {
+		switch {
+		case next != nil:
+			m.chunk, m.off = next, 0
+		case c.then != nil:
+			m.rejoin(c.then)
+		default:
 			return nil
 		}
-		m.chunk, m.off = next, 0
 	}
 }
 
@@ -110,12 +121,12 @@ func (m *Member) withoutOwn(c *chunk, n int) []byte {
 }
 
 // unfinished says, after a write that took all it was offered, whether that offer ended before the head of the log as it was:
-// at the end of a chunk or at an own publication. What was appended since is left for the next pass.
+// at the end of a chunk, at an own publication or before dropped ones. What was appended since is left for the next pass.
 func (m *Member) unfinished() bool {
 	if m.flags&skipOwn != 0 && m.own > m.position() {
 		return true
 	}
-	next := m.chunk.next.Load()
+	goesOn := m.chunk.next.Load() != nil || m.chunk.then != nil
 	_, end := m.chunk.committed()
-	return next != nil && m.off == end
+	return goesOn && m.off == end
 }

@@ -8,8 +8,9 @@ import (
 
 // A Hub holds the rooms of one process. The first join creates a room and the last leave removes it, with its logs.
 type Hub struct {
-	maxBacklog int64
-	encoder    Encoder
+	limits  Limits
+	encoder Encoder
+	ticks   int
 
 	mu    sync.RWMutex // before any room's lock
 	rooms map[string]*room
@@ -17,10 +18,11 @@ type Hub struct {
 	publications, encodings atomic.Uint64
 }
 
-// NewHub returns a hub without rooms, whose members may lag by maxBacklog bytes (at least 1). The encoder may be nil where every
-// member takes the plain variant.
-func NewHub(maxBacklog int64, encoder Encoder) *Hub {
-	return &Hub{maxBacklog: max(1, maxBacklog), encoder: encoder, rooms: map[string]*room{}}
+// NewHub returns a hub without rooms, whose members may lag within the limits. The encoder may be nil where every member takes the plain
+// variant.
+func NewHub(limits Limits, encoder Encoder) *Hub {
+	limits.Backlog = max(1, limits.Backlog)
+	return &Hub{limits: limits, encoder: encoder, rooms: map[string]*room{}}
 }
 
 // Rooms is the number of rooms with members.
@@ -67,7 +69,7 @@ func (h *Hub) Join(l *Loop, m *Member, name string, v Variant, own bool) {
 	}
 	log := &m.shard.stream.log
 	if log.tail == nil {
-		log.tail = newChunk(0, minChunk)
+		log.tail = newChunk(0, 0, minChunk)
 	}
 	_, m.off = log.tail.committed()
 	m.chunk = log.tail
@@ -85,6 +87,9 @@ func (h *Hub) Leave(m *Member) {
 	r := s.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if d := m.chunk.then; d != nil && d.to.chunk == nil {
+		m.shard.loop.countDropped(d, &s.log)
+	}
 	m.shard.remove(m)
 	m.shard, m.chunk = nil, nil
 	m.flags &= lagging // the connection's buffer is as full as before

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"fanbench/server/internal/fanout"
 	"fanbench/server/internal/http1"
 )
 
@@ -28,9 +29,16 @@ type Config struct {
 	// MaxFragments is the largest number of frames in one message; default MaxMessage/64, but 1024 at least. Over it the connection
 	// is closed with 1008.
 	MaxFragments int
-	// MaxBacklog is how many bytes a connection that stopped reading may fall behind before it is closed with 1008 "slow";
-	// default 1 MiB. What the kernel's send buffer holds is not counted (see SndBuf).
+	// Slow is what happens to a connection that is further behind its room than MaxBacklog or MaxBacklogAge; default fanout.Close,
+	// with 1008 "slow".
+	Slow fanout.Policy
+	// MaxBacklog is how many bytes a connection that stopped reading may fall behind; default 1 MiB. What the kernel's send buffer
+	// holds is not counted (see SndBuf). Over twice MaxMessage, it also limits the answers that wait for one connection, which is
+	// closed with 1008 "slow" under any policy: answers are never dropped.
 	MaxBacklog int64
+	// MaxBacklogAge is how long a publication may wait for a connection; default 5 s, give or take a quarter. Negative: any
+	// time.
+	MaxBacklogAge time.Duration
 	// SndBuf is the kernel's send buffer per connection in bytes (it doubles the figure); 0 leaves the kernel to tune it.
 	SndBuf int
 	// MaxConnections is how many connections are served at once; 0 is as many as there are descriptors. Others are answered 503.
@@ -72,6 +80,7 @@ type Config struct {
 const (
 	DefaultMaxMessage       = 64 << 10
 	DefaultMaxBacklog       = 1 << 20
+	DefaultMaxBacklogAge    = 5 * time.Second
 	DefaultHandshakeTimeout = 5 * time.Second
 	DefaultMessageTimeout   = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
@@ -91,6 +100,7 @@ func (c Config) resolved() (Config, error) {
 	}
 	defaultTo(&c.MaxMessage, DefaultMaxMessage)
 	defaultTo(&c.MaxBacklog, DefaultMaxBacklog)
+	defaultTo(&c.MaxBacklogAge, DefaultMaxBacklogAge)
 	defaultTo(&c.HandshakeTimeout, DefaultHandshakeTimeout)
 	defaultTo(&c.MessageTimeout, DefaultMessageTimeout)
 	defaultTo(&c.CloseTimeout, DefaultCloseTimeout)
@@ -101,7 +111,7 @@ func (c Config) resolved() (Config, error) {
 	return c, nil
 }
 
-// maxLoops bounds Config.Loops: each loop owns a listener and three descriptors.
+// maxLoops bounds Config.Loops: each loop owns its listeners and four descriptors more.
 const maxLoops = 1024
 
 func defaultTo[T comparable](field *T, value T) {

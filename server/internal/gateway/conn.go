@@ -54,6 +54,7 @@ type conn struct {
 	watched  bool  // the watcher's epoll knows the socket
 	lags     bool  // the watcher was asked to tell
 	admitted bool  // and to be released
+	goes     bool  // to be closed with 1001 when it has been sent what it is owed of its room
 }
 
 // open takes a connection over from gnet.
@@ -90,6 +91,20 @@ func (c *conn) fail(why *frame.Error) {
 		c.out(frame.AppendClose(buffer[:0], why.Code, why.Reason))
 	}
 	c.finish()
+}
+
+// goAway begins the closing handshake because the server ends. What was published before comes first: one that lags is closed when
+// it has caught up, unless it is too slow for that.
+func (c *conn) goAway() {
+	if c.state != open {
+		return
+	}
+	if !c.member.Lagging() {
+		c.loop.heed(c.loop.fan.Resume(&c.member))
+	}
+	if c.goes = c.member.Lagging() && c.member.In(); !c.goes {
+		c.startClose(ws.StatusGoingAway, "")
+	}
 }
 
 // tooSlow closes a connection that is too far behind. What it is owed of a cut frame and the close frame wait for it to read.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+
+	"fanbench/server/internal/fanout"
 )
 
 // events is what gnet tells the gateway. All but OnBoot and OnTick run on the loop of the connection.
@@ -14,6 +16,7 @@ type events struct {
 	gnet.BuiltinEventEngine
 	g      *Gateway
 	ticked sync.Once
+	agedAt time.Duration // when backlogs were last told that time passes
 }
 
 // OnBoot implements gnet.EventHandler.
@@ -25,10 +28,27 @@ func (e *events) OnBoot(engine gnet.Engine) gnet.Action {
 // OnTick implements gnet.EventHandler. It runs on a goroutine of its own, for the first time when all loops run.
 func (e *events) OnTick() (time.Duration, gnet.Action) {
 	e.ticked.Do(func() { close(e.g.running) })
+	e.g.descriptors.read()
 	for _, l := range e.g.loops() {
 		l.execute(l.onTick)
 	}
+	e.age()
 	return e.g.tick, gnet.None
+}
+
+// age has the hub, and the loops with lagging connections, notice what has waited too long.
+func (e *events) age() {
+	step, now := e.g.cfg.MaxBacklogAge/fanout.Ages, time.Since(e.g.start)
+	if step < 0 || now-e.agedAt < step {
+		return
+	}
+	e.agedAt = max(e.agedAt+step, now-step) // in step on average, though a tick may be late
+	e.g.hub.Tick()
+	for _, l := range e.g.loops() {
+		if l.lagging.Load() > 0 {
+			l.execute(l.review)
+		}
+	}
 }
 
 // OnOpen implements gnet.EventHandler.
@@ -43,7 +63,7 @@ func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	case e.g.draining.Load():
 		e.g.refused.add("draining")
 		return nil, gnet.Close
-	case !descriptorLeft(gc.Fd()):
+	case !e.g.descriptors.leaves(gc.Fd()):
 		e.g.refused.add("descriptors")
 		return nil, gnet.Close
 	}

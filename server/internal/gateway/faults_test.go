@@ -4,7 +4,6 @@ package gateway
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,12 +13,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
-
-	"fanbench/server/frame"
 )
 
 // During a pass that takes several slices, what other connections send is handled between two of them.
@@ -97,87 +93,6 @@ func TestResetsLeaveNothing(t *testing.T) {
 	eventually(t, "descriptors as before", func() bool { return descriptors(t) == before })
 	send(t, witness, "x")
 	expect(t, witness, "x")
-}
-
-func TestDrain(t *testing.T) {
-	g := start(t, Config{Loops: 2})
-	conns := []*websocket.Conn{dial(t, g, "/echo"), dial(t, g, "/rooms/r"), dial(t, g, "/rooms/r")}
-	waiting := connect(t, g) // has not asked for anything yet
-	eventually(t, "all accepted", func() bool { return g.Stats().Connections == 4 })
-	send(t, conns[0], "x")
-	expect(t, conns[0], "x")
-	g.Publish("r", ws.OpText, []byte("last"))
-
-	drained := make(chan error)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		drained <- g.Drain(ctx)
-	}()
-	for i, c := range conns {
-		if i > 0 {
-			expect(t, c, "last") // nothing published before is lost
-		}
-		expectClose(t, c, websocket.CloseGoingAway, "") // and gorilla answers it
-		_ = c.Close()
-	}
-	if answer, err := io.ReadAll(waiting.r); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 503 ") {
-		t.Errorf("the one without a request read %.40q, %v, want 503", answer, err)
-	}
-	_ = waiting.Close()
-	if err := <-drained; err != nil {
-		t.Errorf("drain: %v", err)
-	}
-	if c, err := net.Dial("tcp", g.Addr().String()); err == nil {
-		_ = c.Close()
-		t.Error("still listening after the drain")
-	}
-	select {
-	case err := <-g.Done():
-		t.Errorf("the engine ended unasked: %v", err)
-	default:
-	}
-}
-
-// A drain that interrupts a pass first gives every member what was published before.
-func TestDrainDuringPass(t *testing.T) {
-	const members = 3 * slice
-	var gateway atomic.Pointer[Gateway]
-	var before atomic.Uint64 // deliveries when the drain began
-	g := start(t, Config{Loops: 1, beforeMessage: func(payload []byte) {
-		g := gateway.Load()
-		g.Publish("r", ws.OpText, payload) // whose pass is scheduled now, and the drain after its first slice
-		l := g.loops()[0]
-		l.execute(func() {
-			before.Store(l.fan.Counts().Deliveries)
-			l.drain()
-		})
-	}})
-	gateway.Store(g)
-	var all []*raw
-	for range members {
-		all = append(all, upgrade(t, g, "/rooms/r"))
-	}
-	trigger := upgrade(t, g, "/echo")
-	trigger.write(masked(ws.OpText, "last"))
-	for _, c := range all {
-		c.expect(ws.OpText, "last")
-		c.expect(ws.OpClose, string(frame.AppendClosePayload(nil, ws.StatusGoingAway, "")))
-	}
-	if got := before.Load(); got == 0 || got >= members {
-		t.Errorf("the drain began after %d of %d deliveries, want some", got, members)
-	}
-}
-
-func TestDrainDeadline(t *testing.T) {
-	g := start(t, Config{Loops: 1, CloseTimeout: time.Hour})
-	mute := upgrade(t, g, "/rooms/r")
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if err := g.Drain(ctx); err == nil || !strings.Contains(err.Error(), "1 left") {
-		t.Errorf("drain: %v, want 1 left", err)
-	}
-	mute.expectClose(ws.StatusGoingAway, "")
 }
 
 func TestStartRefuses(t *testing.T) {

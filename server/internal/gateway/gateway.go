@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,7 @@ type Gateway struct {
 	known   atomic.Pointer[[]*loop] // grows only
 	knownMu sync.Mutex
 
+	descriptors               descriptorLimit
 	draining, stopping        atomic.Bool
 	emptied                   chan struct{} // signalled when a draining gateway lost its last connection
 	refused, rejected, closed tally
@@ -67,7 +69,7 @@ func Start(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg:     cfg,
-		hub:     fanout.NewHub(cfg.MaxBacklog, compressed),
+		hub:     fanout.NewHub(fanout.Limits{Policy: cfg.Slow, Backlog: cfg.MaxBacklog}, compressed),
 		admits:  newAdmission(cfg),
 		pace:    paceOf(cfg.MessageRate),
 		start:   time.Now(),
@@ -83,6 +85,7 @@ func Start(cfg Config) (*Gateway, error) {
 		}
 	}
 	g.known.Store(new([]*loop))
+	g.descriptors.read()
 	held, addr, err := reserve(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", cfg.Listen, err)
@@ -105,12 +108,17 @@ func Start(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
+// listeners is how many a loop has, all at the same address. gnet accepts one connection for each of them between two waits, so
+// that with several a storm takes fewer waits. CPU per connection of a storm of 18,000, medians of three comparisons on a machine
+// with other work: 24, 32 and 29 µs with 4, 27, 36 and 35 µs with 1. With 16, in the first of them, 29.
+const listeners = 4
+
 // run is the engine's life.
 func (g *Gateway) run() {
-	err := gnet.Run(&events{g: g}, "tcp://"+g.addr.String(),
+	err := gnet.Rotate(&events{g: g}, slices.Repeat([]string{"tcp://" + g.addr.String()}, listeners),
 		gnet.WithLogger(engineLog{g.cfg.Log}),
 		gnet.WithNumEventLoop(g.cfg.Loops),
-		// A listener per loop: the kernel spreads the connections, and accepting needs no hand-over.
+		// Listeners of each loop's own: the kernel spreads the connections, and accepting needs no hand-over.
 		gnet.WithReusePort(true),
 		gnet.WithReuseAddr(true),
 		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
@@ -143,19 +151,31 @@ func (g *Gateway) Publish(room string, op ws.OpCode, payload []byte) {
 // maxHeader is the bytes of the longest unmasked frame header.
 const maxHeader = 10
 
-// Drain refuses new connections, closes the open ones with 1001 and waits until their peers have answered, or ctx ends. Then it
-// stops the engine, closing what is left; the error says how many that were. A context that has ended stops the gateway at once.
-func (g *Gateway) Drain(ctx context.Context) error {
+// Drain refuses new connections, closes the open ones with 1001, in random order and evenly over spread, so that they do not all
+// come back at once, and waits until their peers have answered, or ctx ends. Then it stops the engine, closing what is left; the
+// error says how many that were. A context that has ended stops the gateway at once.
+func (g *Gateway) Drain(ctx context.Context, spread time.Duration) error {
 	g.draining.Store(true)
 	if ctx.Err() != nil {
 		return g.stop()
 	}
-	for _, l := range g.loops() {
-		l.execute(l.drain)
-	}
+	beat := time.NewTicker(drainBeat)
+	defer beat.Stop()
 	var cut error
+	began, share := time.Now(), 0.0
 	for n := g.connections(); n > 0; n = g.connections() {
+		if share < 1 {
+			if share = 1; spread > 0 {
+				share = min(1, float64(time.Since(began))/float64(spread))
+			}
+			for _, l := range g.loops() {
+				due := share
+				l.execute(func() { l.drain(due) })
+			}
+		}
 		select {
+		case <-beat.C:
+			continue
 		case <-g.emptied:
 			continue
 		case <-g.ended:
@@ -166,6 +186,9 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	}
 	return errors.Join(cut, g.stop())
 }
+
+// drainBeat is how often a drain closes some connections.
+const drainBeat = 10 * time.Millisecond
 
 // stop ends the engine and everything that Start began.
 func (g *Gateway) stop() error {
@@ -231,6 +254,9 @@ func tickFor(cfg Config) time.Duration {
 	shortest := min(cfg.HandshakeTimeout, cfg.CloseTimeout, cfg.MessageTimeout)
 	if cfg.PingInterval > 0 {
 		shortest = min(shortest, cfg.PingInterval)
+	}
+	if cfg.MaxBacklogAge > 0 {
+		shortest = min(shortest, cfg.MaxBacklogAge)
 	}
 	return max(2*time.Millisecond, min(shortest/8, 250*time.Millisecond))
 }

@@ -49,7 +49,7 @@ func start(t testing.TB, cfg Config) *Gateway {
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := g.Drain(now); err != nil {
+		if err := g.Drain(now, 0); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 	})

@@ -5,8 +5,10 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/panjf2000/gnet/v2"
@@ -70,15 +72,18 @@ func closeFD(fd int) {
 // new descriptor is the lowest number free, so its number says how many are left.
 const spareDescriptors = 32
 
-// descriptorLeft says whether a connection whose socket got number fd may stay. The limit is read every time: it may be changed
-// from outside.
-func descriptorLeft(fd int) bool {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return true
-	}
-	return uint64(fd)+spareDescriptors < limit.Cur
+// descriptorLimit is the limit on descriptors. It may be changed from outside, so it is read at every tick; reading it for every
+// connection would be one of seven system calls that a connection takes to open.
+type descriptorLimit struct{ soft atomic.Uint64 }
+
+func (d *descriptorLimit) read() {
+	limit := syscall.Rlimit{Cur: math.MaxUint64} // should it be unknown
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	d.soft.Store(limit.Cur)
 }
+
+// leaves says whether a connection whose socket got number fd may stay.
+func (d *descriptorLimit) leaves(fd int) bool { return uint64(fd)+spareDescriptors < d.soft.Load() }
 
 // yieldToken is one end of a loop's pair of sockets, the other end of which is enrolled in that loop. A byte written to it is an
 // event like any other: it waits its turn among the reads, where a task handed to EventLoop.Execute from a task runs before the

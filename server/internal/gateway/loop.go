@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ type loop struct {
 
 	wheel   wheel
 	resumed []*conn // taken from ready
+	leaving []*conn // in the order in which a drain closes them; nil before it
+	left    int     // of those, the drain has closed so many
 	doomed  []*conn // to be closed when no event of another connection is being handled
 
 	// Scratch that connections share, each for the length of one call.
@@ -206,19 +209,33 @@ func (l *loop) onTick() {
 	}
 }
 
-// drain begins to close every connection.
-func (l *loop) drain() {
+// review applies the policy for slow connections where no pass may do it: to members of quiet rooms.
+func (l *loop) review() {
 	l.wheel.each(func(c *conn) {
-		switch c.state {
-		case inHead:
-			c.refuse(http1.RefuseDraining)
-		case open:
-			if !c.member.Lagging() {
-				l.heed(l.fan.Resume(&c.member)) // what it is owed, first
-			}
-			c.startClose(ws.StatusGoingAway, "")
+		if c.lags {
+			l.heed(l.fan.Review(&c.member))
 		}
 	})
+}
+
+// drain has a share, from 0 to 1, of the connections that were open at the first call go away. The first call also refuses the
+// requests that have not arrived whole; there are no new ones, since the gateway is draining.
+func (l *loop) drain(share float64) {
+	if l.leaving == nil {
+		l.leaving = make([]*conn, 0, l.upgraded.Load())
+		l.wheel.each(func(c *conn) {
+			switch c.state {
+			case inHead:
+				c.refuse(http1.RefuseDraining)
+			case open:
+				l.leaving = append(l.leaving, c)
+			}
+		})
+		rand.Shuffle(len(l.leaving), func(i, j int) { l.leaving[i], l.leaving[j] = l.leaving[j], l.leaving[i] })
+	}
+	for due := int(share * float64(len(l.leaving))); l.left < due; l.left++ {
+		l.leaving[l.left].goAway()
+	}
 }
 
 // gone is called after a connection was closed.

@@ -97,8 +97,12 @@ func (c *conn) resume() {
 		c.held = nil
 	}
 	c.loop.heed(c.loop.fan.Resume(&c.member))
-	if c.state == finishing && !c.member.Lagging() {
+	switch {
+	case c.member.Lagging():
+	case c.state == finishing:
 		c.fin()
+	case c.goes:
+		c.startClose(ws.StatusGoingAway, "")
 	}
 }
 

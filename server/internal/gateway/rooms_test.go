@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
@@ -124,98 +123,6 @@ func TestFanOut(t *testing.T) {
 	close(failures)
 	for f := range failures {
 		t.Error(f)
-	}
-}
-
-// A member that stops reading is closed as slow. The others get everything meanwhile, and what it got has no gap.
-func TestSlowReader(t *testing.T) {
-	const size, publications = 40_000, 1000 // large enough for a full buffer to cut them
-	g := start(t, Config{Loops: 1, MaxBacklog: 200_000, SndBuf: 32 << 10})
-	slow := upgradeWith(t, g, "/rooms/r", 64<<10)
-	others := []*websocket.Conn{dial(t, g, "/rooms/r"), dial(t, g, "/rooms/r")}
-	sent := 0
-	for sent < publications && g.Stats().Rejected["slow"] == 0 {
-		g.Publish("r", ws.OpText, []byte(numbered(sent, size)))
-		for _, c := range others { // in step: they are never behind
-			expect(t, c, numbered(sent, size))
-		}
-		sent++
-	}
-	if s := g.Stats(); s.Rejected["slow"] != 1 || s.Lags == 0 {
-		t.Fatalf("after %d publications: rejected %v, %d lags; want the slow reader closed", sent, s.Rejected, s.Lags)
-	}
-	for i := 0; ; i++ {
-		op, payload, err := slow.next()
-		if err != nil {
-			t.Fatalf("after %d messages: %v", i, err)
-		}
-		if op == ws.OpClose {
-			if got := string(payload[2:]); got != "slow" || i >= sent {
-				t.Fatalf("closed for %q after %d messages of %d", got, i, sent)
-			}
-			break
-		}
-		if string(payload) != numbered(i, size) {
-			t.Fatalf("message %d is %.5q, want %.5q", i, payload, numbered(i, size))
-		}
-	}
-	slow.write(masked(ws.OpClose, "\x03\xf0"))
-	slow.expectEnd()
-	_ = slow.Close()
-	g.Publish("r", ws.OpText, []byte("still there"))
-	for _, c := range others {
-		expect(t, c, "still there")
-	}
-	eventually(t, "slow reader gone and nobody lagging", func() bool { s := g.Stats(); return s.Connections == 2 && s.Lagging == 0 })
-}
-
-// One that never reads again is given up when the close handshake has taken too long, and nothing is kept of it.
-func TestSlowReaderNeverReads(t *testing.T) {
-	g := start(t, Config{Loops: 1, MaxBacklog: 10_000, SndBuf: 8 << 10, CloseTimeout: 20 * time.Millisecond})
-	upgradeWith(t, g, "/rooms/r", 4<<10)
-	for s := g.Stats(); s.Rejected["slow"] == 0; s = g.Stats() {
-		g.Publish("r", ws.OpBinary, []byte(payloadOf(10_000)))
-	}
-	eventually(t, "given up", func() bool {
-		s := g.Stats()
-		return s.Rejected["close-timeout"] == 1 && s.Connections == 0 && s.Lagging == 0 && s.Rooms == 0
-	})
-	g.watch.mu.Lock()
-	defer g.watch.mu.Unlock()
-	if n := len(g.watch.armed); n != 0 {
-		t.Errorf("the watcher still knows %d connections", n)
-	}
-}
-
-// A reader that pauses within the limit gets everything, with pongs between the publications and never within one.
-func TestPausedReader(t *testing.T) {
-	const size, publications = 3000, 300
-	g := start(t, Config{Loops: 1, SndBuf: 8 << 10})
-	c := upgradeWith(t, g, "/rooms/r?self=0", 64<<10)
-	for i := range publications {
-		g.Publish("r", ws.OpBinary, []byte(numbered(i, size)))
-	}
-	eventually(t, "lagging", func() bool { return g.Stats().Lagging == 1 })
-	c.write(masked(ws.OpPing, "pause") + masked(ws.OpText, "own, to be left out"))
-	eventually(t, "own message published", func() bool { return g.Stats().Messages == 1 })
-	pongs := 0
-	for i := 0; i < publications; {
-		op, payload, err := c.next()
-		switch {
-		case err != nil:
-			t.Fatal(err)
-		case op == ws.OpPong:
-			pongs++
-		case string(payload) != numbered(i, size):
-			t.Fatalf("message %d is %.5q, want %.5q", i, payload, numbered(i, size))
-		default:
-			i++
-		}
-	}
-	g.Publish("r", ws.OpText, []byte("end"))
-	c.expect(ws.OpText, "end")
-	if pongs != 1 {
-		t.Errorf("%d pongs, want 1", pongs)
 	}
 }
 

@@ -28,6 +28,7 @@ type Stats struct {
 	DeliveredBytes uint64            // bytes of the rooms' logs taken by the kernel
 	Writes         uint64            // write calls of deliveries
 	Passes         uint64            // times that a room's members on one loop were visited
+	Dropped        map[string]uint64 // publications that slow members do not get, by the policy in force, which is the only key
 	Lags           uint64            // times that a send buffer was found full
 	Pings          uint64            // pings sent
 	Panics         uint64            // panics caught
@@ -70,6 +71,8 @@ func (g *Gateway) Stats() Stats {
 		Rejected:     g.rejected.snapshot(),
 		Closed:       g.closed.snapshot(),
 	}
+	policy := g.cfg.Slow.String()
+	s.Dropped = map[string]uint64{policy: 0}
 	for _, l := range g.loops() {
 		s.Connections += l.connections.Load()
 		s.Upgraded += l.upgraded.Load()
@@ -84,6 +87,7 @@ func (g *Gateway) Stats() Stats {
 		s.Deliveries += c.Deliveries
 		s.DeliveredBytes += c.Bytes
 		s.Writes += c.Writes
+		s.Dropped[policy] += c.Dropped
 	}
 	return s
 }

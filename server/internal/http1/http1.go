@@ -36,6 +36,15 @@ func setOf(alphanumerics bool, others string) (s byteSet) {
 	return s
 }
 
+// text is what a value is made of besides white space (RFC 9110 §5.5).
+func text() byteSet {
+	s := visible("")
+	for c := 0x80; c < len(s); c++ {
+		s[c] = true
+	}
+	return s
+}
+
 func visible(except string) (s byteSet) {
 	for c := '!'; c <= '~'; c++ {
 		s[c] = true
@@ -51,6 +60,7 @@ var (
 	nameBytes   = setOf(true, "-._~!$&'()*+,;=") // RFC 3986 §3.2.2, not percent-encoded
 	targetBytes = visible(`"#<>\`)               // RFC 3986, and what browsers leave unescaped
 	digitBytes  = setOf(false, "0123456789")
+	valueBytes  = text()
 )
 
 // all says whether s is not empty and each byte is in the set.

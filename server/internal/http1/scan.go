@@ -33,15 +33,44 @@ const (
 // scan takes bytes up to the head's end. Of b it consumed n; done says that
 // they end the head.
 func (s *scanner) scan(b []byte) (n int, done bool, r *Refusal) {
-	for i, c := range b {
-		if r := s.step(c); r != nil {
-			return i, false, r
+	for n < len(b) {
+		if skimmed := s.skim(b[n:]); skimmed > 0 {
+			n += skimmed
+			continue
 		}
+		if r := s.step(b[n]); r != nil {
+			return n, false, r
+		}
+		n++
 		if s.state == scanned {
-			return i + 1, true, nil
+			return n, true, nil
 		}
 	}
-	return len(b), false, nil
+	return n, false, nil
+}
+
+// skim takes the leading bytes of b that do no more than continue a header's
+// name or value. It saves time only: step, given each, would come to the same.
+func (s *scanner) skim(b []byte) (n int) {
+	var set *byteSet
+	switch s.state {
+	case inName:
+		set = &tokenBytes
+	case inValue:
+		set = &valueBytes
+	default:
+		return 0
+	}
+	b = b[:min(len(b), MaxHead-int(s.size), MaxLine-int(s.line))]
+	for n < len(b) && set[b[n]] {
+		n++
+	}
+	if n > 0 {
+		s.size += uint16(n)
+		s.line += uint16(n)
+		s.run = 0
+	}
+	return n
 }
 
 func (s *scanner) step(c byte) *Refusal {

@@ -86,3 +86,25 @@ func TestWholeHeadIsNotCopied(t *testing.T) {
 		t.Error("a head whole in its read was copied")
 	}
 }
+
+// Skimming is only faster: byte by byte, a scanner comes to the same.
+func TestSkim(t *testing.T) {
+	for _, test := range handshakes {
+		var skimming, stepping scanner
+		n, done, refusal := skimming.scan([]byte(test.sent))
+		for i := range n {
+			if early := stepping.step(test.sent[i]); early != nil {
+				t.Fatalf("%s: %s at byte %d, when skimming not before %d", test.row, early.Reason, i, n)
+			}
+		}
+		if refusal != nil {
+			if same := stepping.step(test.sent[n]); same != refusal {
+				t.Fatalf("%s: byte %d: %v, when skimming %v", test.row, n, same, refusal)
+			}
+			continue
+		}
+		if stepping != skimming || done != (stepping.state == scanned) {
+			t.Errorf("%s: %+v, when skimming %+v", test.row, stepping, skimming)
+		}
+	}
+}

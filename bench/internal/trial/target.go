@@ -1,0 +1,66 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+
+	"fanbench/bench/internal/subject"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// Target is a server under measurement and how it is started. Whatever it is,
+// it takes --listen and --admin, answers /readyz on the latter once it accepts
+// connections on the former, and ends on SIGTERM.
+type Target struct {
+	Name    string // in results and tables; "" is the program's
+	Program string
+
+	// Peer is the kind that the program serves when it is one of bench/peers,
+	// which know nothing of the reference server's flags; "" for the reference
+	// server.
+	Peer string
+	// Library is the path of the Go module that a peer stands for; "" for none.
+	Library string
+}
+
+// arguments are the command line without the program.
+func (t Target) arguments(listen, admin string, s scenario.Server) []string {
+	addresses := []string{"--listen", listen, "--admin", admin}
+	if t.Peer != "" {
+		return append([]string{t.Peer}, addresses...)
+	}
+	own := append(addresses, "--workers", fmt.Sprint(max(1, s.Workers)), "--drain", drain.String())
+	return append(own, s.Flags...)
+}
+
+// Refuses says why a scenario would not be the same work for this target as for
+// the reference server; "" if it is.
+func (t Target) Refuses(s scenario.Scenario) string {
+	switch {
+	case t.Peer == "":
+		return ""
+	case s.Server.Workers > 1:
+		return fmt.Sprintf("it wants %d server processes, and %s is one", s.Server.Workers, t.Name)
+	case s.Deflate:
+		return fmt.Sprintf("it wants permessage-deflate, and %s does not compress", t.Name)
+	}
+	return ""
+}
+
+// describe says what will be measured.
+func (t Target) describe(ctx context.Context) (result.Subject, error) {
+	about, err := subject.Read(ctx, t.Program)
+	if err != nil {
+		return about, err
+	}
+	if t.Name != "" {
+		about.Name = t.Name
+	}
+	if t.Library != "" {
+		if about.Version, err = subject.Library(t.Program, t.Library); err != nil {
+			return about, err
+		}
+	}
+	return about, nil
+}
