@@ -90,7 +90,7 @@ func (w *world) drawMember() *peer {
 		}
 	}
 	if len(in) == 0 {
-		w.t.Skip("nobody is in a room")
+		w.t.Skip("nobody is in a room") // rapid draws another action instead; the test goes on
 	}
 	return rapid.SampledFrom(in).Draw(w.t, "member")
 }
@@ -216,7 +216,7 @@ func (w *world) resume(p *peer) {
 func (w *world) hold(t *rapid.T) {
 	p := w.drawMember()
 	if p.slow || p.dead {
-		t.Skip("given up")
+		t.Skip("given up") // the action, not the test, as in drawMember
 	}
 	p.member.Hold()
 	p.lagging = true
