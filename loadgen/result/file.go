@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // FileName is what a result is called in its run's folder.
@@ -24,7 +25,7 @@ func Write(path string, r *Result) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
-	if err := replace(path, b); err != nil {
+	if err := Replace(path, b); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	return nil
@@ -75,8 +76,10 @@ func presentList[V any](list *[]V) {
 	}
 }
 
-// replace exchanges a file's content atomically.
-func replace(path string, content []byte) (err error) {
+// Replace exchanges a file's content, which must be in a folder that exists. It
+// is the old content or the new one whatever happens meanwhile, and lasts once
+// Replace has returned.
+func Replace(path string, content []byte) (err error) {
 	folder := filepath.Dir(path)
 	tmp, err := os.CreateTemp(folder, ".result-*.tmp")
 	if err != nil {
@@ -140,7 +143,7 @@ func Decode(b []byte) (*Result, error) {
 		Kind          string `json:"kind"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, broken(err, len(b))
+		return nil, Broken(err, len(b))
 	}
 	switch {
 	case head.SchemaVersion == nil || *head.SchemaVersion < 1:
@@ -157,19 +160,23 @@ func Decode(b []byte) (*Result, error) {
 	}
 	var r Result
 	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, broken(err, len(b))
+		return nil, Broken(err, len(b))
 	}
 	return &r, nil
 }
 
-// broken says where a document stops making sense.
-func broken(err error, size int) error {
+// Broken says where a document of so many bytes stops making sense, for an error
+// of encoding/json.
+func Broken(err error, size int) error {
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case size == 0:
 		return errors.New("the file is empty")
-	case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
+	// The end is reported as such, or as the blank that the decoder puts there
+	// when it is inside a literal.
+	case errors.As(err, &syntax) && (syntax.Error() == "unexpected end of JSON input" ||
+		syntax.Offset == int64(size) && strings.HasPrefix(syntax.Error(), "invalid character ' ' in literal")):
 		return fmt.Errorf("cut short after byte %d: %w", size, io.ErrUnexpectedEOF)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("broken at byte %d: %w", syntax.Offset, err)

@@ -67,7 +67,7 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	}
 	j.N = len(present)
 	if j.N == 0 {
-		j.Gating, j.Why = false, "not measured"
+		j.Gating, j.Why, j.Ratios = false, "not measured", nil
 		return j
 	}
 	j.P = stats.SignedRank(present)
@@ -198,3 +198,19 @@ func (j Judged) sentence() string {
 }
 
 func number(v float64) *float64 { return &v }
+
+// Restore fills in what a stored comparison leaves out because its pairs say
+// it: the ratios.
+func (c *Comparison) Restore(pairs []Pair) {
+	good := counted(pairs)
+	for i := range c.Metrics {
+		j := &c.Metrics[i]
+		j.Ratios = nil
+		if j.N == 0 {
+			continue
+		}
+		for _, d := range logRatios(good, j.Name) {
+			j.Ratios = append(j.Ratios, math.Exp(d))
+		}
+	}
+}

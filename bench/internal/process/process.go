@@ -5,6 +5,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Spec says what to start.
@@ -20,6 +23,9 @@ type Spec struct {
 	Args   []string // without the program's name
 	Stdout io.Writer
 	Stderr io.Writer
+	// CPUs that the child and its children may run on; nil leaves it to the
+	// kernel.
+	CPUs []int
 }
 
 // Process is a started child. It leads a process group of its own, so that a
@@ -48,7 +54,7 @@ func Start(s Spec) (*Process, error) {
 		// hold the thread for as long as the child lives.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		if err := cmd.Start(); err != nil {
+		if err := startOn(cmd, s.CPUs); err != nil {
 			started <- err
 			return
 		}
@@ -62,6 +68,26 @@ func Start(s Spec) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", s.Path, err)
 	}
 	return p, nil
+}
+
+// startOn starts a command on these CPUs: a child inherits the affinity of the
+// thread that forks it, which the caller has locked.
+func startOn(cmd *exec.Cmd, cpus []int) error {
+	if cpus == nil {
+		return cmd.Start()
+	}
+	var before, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("read CPU affinity: %w", err)
+	}
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("set CPU affinity to %v: %w", cpus, err)
+	}
+	err := cmd.Start()
+	return errors.Join(err, unix.SchedSetaffinity(0, &before))
 }
 
 // PID is the child's process id.

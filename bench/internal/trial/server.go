@@ -38,7 +38,7 @@ type server struct {
 
 // startServer starts the program on free loopback ports and waits until it
 // accepts connections.
-func startServer(ctx context.Context, t Target, s scenario.Server, log string, patience time.Duration) (*server, error) {
+func startServer(ctx context.Context, t Target, s scenario.Server, log string, patience time.Duration, cpus []int) (*server, error) {
 	addresses, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func startServer(ctx context.Context, t Target, s scenario.Server, log string, p
 	}
 	defer f.Close() // the child holds its own descriptor
 	args := t.arguments(addresses[0], addresses[1], s)
-	p, err := process.Start(process.Spec{Path: t.Program, Args: args, Stdout: f, Stderr: f})
+	p, err := process.Start(process.Spec{Path: t.Program, Args: args, Stdout: f, Stderr: f, CPUs: cpus})
 	if err != nil {
 		return nil, err
 	}

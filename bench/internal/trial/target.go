@@ -15,6 +15,11 @@ import (
 type Target struct {
 	Name    string // in results and tables; "" is the program's
 	Program string
+	// URL is a target that runs already, ws://host:port: nothing is started and
+	// its processes are not watched. "" for one that is started.
+	URL string
+	// About is what is known of the program; nil reads it off the program.
+	About *result.Subject
 
 	// Peer is the kind that the program serves when it is one of bench/peers,
 	// which know nothing of the reference server's flags; "" for the reference
@@ -50,6 +55,12 @@ func (t Target) Refuses(s scenario.Scenario) string {
 
 // describe says what will be measured.
 func (t Target) describe(ctx context.Context) (result.Subject, error) {
+	if t.About != nil {
+		return *t.About, nil
+	}
+	if t.URL != "" {
+		return result.Subject{Name: t.URL}, nil
+	}
 	about, err := subject.Read(ctx, t.Program)
 	if err != nil {
 		return about, err

@@ -34,6 +34,8 @@ const (
 type Config struct {
 	Target  Target
 	Loadgen string // program
+	// TargetCPUs and LoadgenCPUs that the processes may run on; nil for all.
+	TargetCPUs, LoadgenCPUs []int
 
 	Scenario scenario.Scenario
 	Source   []byte // the scenario's YAML
@@ -85,6 +87,10 @@ func run(ctx context.Context, c Config, dir string, about result.Subject) (Outco
 	if err := os.WriteFile(file, c.Source, 0o644); err != nil {
 		return Outcome{Exit: ExitUntrusted}, fmt.Errorf("write scenario: %w", err)
 	}
+	if c.Target.URL != "" {
+		exit, err := c.load(c.Target.URL, 0, file, dir)
+		return c.settle(dir, about, exit, err)
+	}
 	srv, err := c.start(ctx, cancel, filepath.Join(dir, "server.log"))
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -93,13 +99,17 @@ func run(ctx context.Context, c Config, dir string, about result.Subject) (Outco
 		return Outcome{Exit: ExitUntrusted}, err
 	}
 	about.Command = srv.command
-	exit, err := c.load(srv, file, dir)
+	exit, err := c.load(srv.url, srv.PID(), file, dir)
 	// A server that has to be stopped is alive; one that has ended died.
 	if srv.Ended() {
 		err = errors.Join(err, srv.died("during the run"))
 		exit = max(exit, ExitUntrusted)
 	}
-	err = errors.Join(err, srv.Stop(stopPatience))
+	return c.settle(dir, about, exit, errors.Join(err, srv.Stop(stopPatience)))
+}
+
+// settle keeps what loadgen left behind.
+func (c Config) settle(dir string, about result.Subject, exit int, err error) (Outcome, error) {
 	out, keepErr := c.keep(dir, about)
 	out.Exit = exit
 	return out, errors.Join(err, keepErr)
@@ -120,7 +130,7 @@ func (c Config) start(ctx context.Context, cancel func(), log string) (*server, 
 		case <-started:
 		}
 	}()
-	srv, err := startServer(ctx, c.Target, c.Scenario.Server, log, c.Ready)
+	srv, err := startServer(ctx, c.Target, c.Scenario.Server, log, c.Ready, c.TargetCPUs)
 	close(started)
 	<-watched
 	if err == nil && ctx.Err() != nil { // interrupted at the last moment
@@ -129,9 +139,13 @@ func (c Config) start(ctx context.Context, cancel func(), log string) (*server, 
 	return srv, err
 }
 
-// load runs loadgen to its end and returns its exit status.
-func (c Config) load(srv *server, file, dir string) (int, error) {
-	args := []string{"run", file, "--url", srv.url, "--watch-pid", strconv.Itoa(srv.PID()), "--out", dir}
+// load runs loadgen to its end and returns its exit status. pid is the target's,
+// 0 if it is not known.
+func (c Config) load(url string, pid int, file, dir string) (int, error) {
+	args := []string{"run", file, "--url", url, "--out", dir}
+	if pid != 0 {
+		args = append(args, "--watch-pid", strconv.Itoa(pid))
+	}
 	if c.Toy {
 		args = append(args, "--toy")
 	}
@@ -139,7 +153,7 @@ func (c Config) load(srv *server, file, dir string) (int, error) {
 		args = append(args, "--seed", strconv.FormatUint(*c.Seed, 10))
 	}
 	// Its summary is stored beside the result; stdout is for the table.
-	p, err := process.Start(process.Spec{Path: c.Loadgen, Args: args, Stdout: io.Discard, Stderr: c.Stderr})
+	p, err := process.Start(process.Spec{Path: c.Loadgen, Args: args, Stdout: io.Discard, Stderr: c.Stderr, CPUs: c.LoadgenCPUs})
 	if err != nil {
 		return ExitUntrusted, err
 	}

@@ -1,0 +1,51 @@
+package experiment
+
+import (
+	"fmt"
+
+	"fanbench/bench/internal/compare"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// Contribution is what a run contributes to a comparison; r is nil for a run
+// that left no result. Only what can be trusted is taken.
+func Contribution(r *result.Result) compare.Trial {
+	if r == nil {
+		return compare.Trial{Invalid: "no result"}
+	}
+	t := compare.Trial{Values: make(map[string]float64)}
+	for name, m := range r.Metrics {
+		t.Values[name] = m.Value
+		t.Publications = max(t.Publications, m.Publications)
+	}
+	if v := r.Verdict; v.Verdict != "valid" {
+		t.Invalid = v.Verdict
+		for _, g := range v.Guards {
+			if g.Tripped && len(g.Voids) > 0 {
+				t.Invalid = fmt.Sprintf("%s (%s)", v.Verdict, g.Name)
+				break
+			}
+		}
+	}
+	if len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && !r.Verdict.Interrupted {
+		t.Faults = faults(r)
+	}
+	return t
+}
+
+// faults are the ledger's, but for those that the scenario allows.
+func faults(r *result.Result) compare.Faults {
+	count := func(entry string, n uint64) uint64 {
+		if r.Scenario.Allows(entry) {
+			return 0
+		}
+		return n
+	}
+	l := r.Ledger
+	return compare.Faults{
+		Lost: count(scenario.AllowLost, l.Lost), Duplicated: count(scenario.AllowDuplicated, l.Duplicated),
+		Reordered: count(scenario.AllowReordered, l.Reordered), Corrupt: count(scenario.AllowCorrupt, l.Corrupt),
+		Misrouted: count(scenario.AllowMisrouted, l.Misrouted),
+	}
+}

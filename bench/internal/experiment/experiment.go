@@ -1,0 +1,275 @@
+// Package experiment makes the pairs of a comparison: baseline and candidate in
+// turn, in a balanced random order, until every scenario has its answer; and
+// keeps what came of them in one file.
+//
+// How a trial is made is package trial's, how pairs are judged package
+// compare's.
+package experiment
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"fanbench/bench/internal/compare"
+	"fanbench/bench/internal/revision"
+	"fanbench/loadgen/result"
+	"fanbench/loadgen/scenario"
+)
+
+// A Side is one of the two that are compared.
+type Side string
+
+const (
+	Baseline  Side = "baseline"
+	Candidate Side = "candidate"
+)
+
+// Arm describes a side: a revision, a program or a URL.
+type Arm struct {
+	Name     string             `json:"name"` // as it was asked for
+	Revision *revision.Revision `json:"revision,omitempty"`
+	Tags     string             `json:"tags,omitempty"` // build tags
+	Program  string             `json:"program,omitempty"`
+	URL      string             `json:"url,omitempty"`
+}
+
+// String is the arm in a few words.
+func (a Arm) String() string {
+	s := a.Name
+	if a.Revision != nil {
+		if s == revision.WorkingTree {
+			s = "working tree"
+		}
+		s += " (" + a.Revision.Short() + ")"
+	}
+	if a.Tags != "" {
+		s += " -tags " + a.Tags
+	}
+	return s
+}
+
+// Experiment is everything that one comparison of two servers left behind. The
+// trials' own results are in directories beside it.
+type Experiment struct {
+	SchemaVersion int       `json:"schema_version"`
+	Kind          string    `json:"kind"`
+	ID            string    `json:"id"`
+	Tool          string    `json:"tool"` // bench's version
+	Started       time.Time `json:"started"`
+	Ended         time.Time `json:"ended"`
+	Baseline      Arm       `json:"baseline"`
+	Candidate     Arm       `json:"candidate"`
+	// AA: both sides are the same server, to see what difference there is
+	// without a change.
+	AA bool `json:"aa,omitempty"`
+	// Environment of the first trial; every pair was made in it.
+	Environment result.Environment `json:"environment"`
+	Affinity    string             `json:"affinity"`
+	Seed        uint64             `json:"seed"`
+	Scenarios   []Scenario         `json:"scenarios"`
+	Interrupted bool               `json:"interrupted,omitempty"`
+	Verdict     compare.Verdict    `json:"verdict"`
+}
+
+// Scenario is one scenario's pairs and what they say.
+type Scenario struct {
+	Name       string             `json:"name"`
+	Hash       string             `json:"hash"`
+	FromSent   bool               `json:"from_sent,omitempty"`
+	Rules      compare.Rules      `json:"rules"`
+	Pairs      []compare.Pair     `json:"pairs"`
+	Comparison compare.Comparison `json:"comparison"`
+}
+
+// Work is a scenario that is to be compared.
+type Work struct {
+	Scenario scenario.Scenario
+	Source   []byte
+}
+
+// Config is what [Run] needs besides the description of the experiment.
+type Config struct {
+	Work []Work
+	// Looks are the numbers of pairs at which a scenario's comparison may end,
+	// each judged at Alpha over the number of scenarios: one for a fixed number
+	// of pairs, two for a sequential comparison.
+	Looks    []int
+	Alpha    float64
+	MostVoid int // pairs, in each scenario
+	// Noise is what is known of the noise of a scenario in an environment, by
+	// metric; nil if nothing is.
+	Noise func(environment, scenario string) map[string]float64
+	// Trial makes one trial of a scenario's pair, counted from 0.
+	Trial func(side Side, w Work, pair int) Outcome
+	// Progress is told after every pair; nil for nobody.
+	Progress func(Progress)
+	Now      func() time.Time
+}
+
+// Outcome is what one trial left behind.
+type Outcome struct {
+	Result      *result.Result // nil if there is none
+	Directory   string         // the run's
+	Interrupted bool           // somebody wants the experiment to end
+	Problem     error          // to be told, whatever else there is
+}
+
+// Progress is how far an experiment is.
+type Progress struct {
+	Scenario *Scenario
+	// Done pairs that count of Planned, over all scenarios; Planned may shrink
+	// when a sequential comparison ends early.
+	Done, Planned int
+	Left          time.Duration // at the pace so far
+	Problem       error         // of the last pair
+}
+
+// Run makes the pairs, scenario by scenario in turn, and judges them. It ends
+// early when a trial was interrupted; what there is stands.
+func Run(e *Experiment, c Config) {
+	e.Started = c.Now()
+	for _, w := range c.Work {
+		hash := w.Scenario.Hash()
+		fromSent := w.Scenario.LatencyFrom == scenario.FromSent
+		e.Scenarios = append(e.Scenarios, Scenario{Name: w.Scenario.Name, Hash: hash, FromSent: fromSent, Rules: compare.Rules{
+			Metrics: compare.Metrics(fromSent), Alpha: c.Alpha / float64(len(c.Work)),
+			Pairs: c.Looks[0], MostVoid: c.MostVoid,
+		}})
+	}
+	orders := make([]func() bool, len(c.Work))
+	for i := range orders {
+		orders[i] = balanced(e.Seed + uint64(i))
+	}
+	for open := true; open && !e.Interrupted; {
+		open = false
+		for i := range e.Scenarios {
+			s := &e.Scenarios[i]
+			if s.finished(c) || e.Interrupted {
+				continue
+			}
+			open = true
+			problem := e.pair(s, c, c.Work[i], orders[i]())
+			if c.Progress != nil && !e.Interrupted {
+				c.Progress(e.progress(s, c, problem))
+			}
+		}
+	}
+	e.Ended = c.Now()
+	e.conclude()
+}
+
+// balanced returns a source of orders, true for the baseline first: of every
+// two pairs each order has one, and chance decides which comes first. A fixed
+// order would favour one side by what the other leaves behind.
+func balanced(seed uint64) func() bool {
+	random := rand.New(rand.NewPCG(seed, 0))
+	var first, second bool
+	return func() bool {
+		if second {
+			second = false
+			return !first
+		}
+		first, second = random.IntN(2) == 0, true
+		return first
+	}
+}
+
+// pair makes one pair and judges the scenario anew.
+func (e *Experiment) pair(s *Scenario, c Config, w Work, baselineFirst bool) error {
+	p := compare.Pair{BaselineFirst: baselineFirst}
+	sides := []Side{Baseline, Candidate}
+	if !baselineFirst {
+		sides[0], sides[1] = sides[1], sides[0]
+	}
+	var problem error
+	for position, side := range sides {
+		out := c.Trial(side, w, len(s.Pairs))
+		if out.Problem != nil {
+			problem = fmt.Errorf("%s: %w", side, out.Problem)
+		}
+		if out.Interrupted {
+			e.Interrupted = true
+			return problem // half a pair is none
+		}
+		t := Contribution(out.Result)
+		t.Directory = out.Directory
+		if out.Result != nil && e.Environment.Key == "" {
+			e.knows(out.Result.Environment, c)
+		}
+		if side == Baseline {
+			p.Baseline = t
+		} else {
+			p.Candidate = t
+		}
+		if t.Invalid != "" && position == 0 {
+			break // the pair is void already
+		}
+	}
+	s.Pairs = append(s.Pairs, p)
+	s.Comparison = compare.Judge(s.Pairs, s.Rules)
+	return problem
+}
+
+// knows takes the environment, which the first result tells, and with it the
+// noise that was measured there.
+func (e *Experiment) knows(environment result.Environment, c Config) {
+	e.Environment = environment
+	for i := range e.Scenarios {
+		e.Scenarios[i].Rules.Noise = c.Noise(environment.Key, e.Scenarios[i].Hash)
+	}
+}
+
+// finished says whether a scenario has its answer, or will not get one. At a
+// look that leaves it inconclusive a sequential comparison goes on to the next.
+func (s *Scenario) finished(c Config) bool {
+	if s.Comparison.Voided > c.MostVoid {
+		return true
+	}
+	if s.Comparison.Counted < s.Rules.Pairs {
+		return false
+	}
+	for _, look := range c.Looks {
+		if look > s.Rules.Pairs && s.Comparison.Verdict == compare.Inconclusive {
+			s.Rules.Pairs = look
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Experiment) progress(s *Scenario, c Config, problem error) Progress {
+	p := Progress{Scenario: s, Problem: problem}
+	made := 0
+	for i := range e.Scenarios {
+		of := &e.Scenarios[i]
+		p.Done += of.Comparison.Counted
+		made += len(of.Pairs)
+		if of.finished(c) {
+			p.Planned += of.Comparison.Counted
+		} else {
+			p.Planned += of.Rules.Pairs
+		}
+	}
+	if left := p.Planned - p.Done; left > 0 {
+		p.Left = c.Now().Sub(e.Started) / time.Duration(made) * time.Duration(left)
+	}
+	return p
+}
+
+// conclude gives the whole the verdict that says most: a regression anywhere is
+// one, and nothing is fine where something is missing.
+func (e *Experiment) conclude() {
+	for _, v := range []compare.Verdict{compare.Regression, compare.Invalid, compare.Inconclusive, compare.Improvement, compare.Equivalent} {
+		for i := range e.Scenarios {
+			s := &e.Scenarios[i]
+			if len(s.Pairs) == 0 { // interrupted before its first
+				s.Comparison = compare.Judge(nil, s.Rules)
+			}
+			if s.Comparison.Verdict == v {
+				e.Verdict = v
+				return
+			}
+		}
+	}
+}
