@@ -119,7 +119,7 @@ func (o options) gateway() (gateway.Config, error) {
 		return gateway.Config{}, err
 	}
 	return gateway.Config{
-		Listen: o.Listen, Loops: o.loops(), SndBuf: int(o.Sndbuf),
+		Listen: o.Listen, Loops: o.loops(), SndBuf: int(o.Sndbuf), FanoutIO: gateway.FanoutIO(o.FanoutIO),
 		MaxMessage: int64(o.MaxMessage), MaxFragments: o.MaxFragments, Slow: slow, MaxBacklog: int64(o.maxBacklog()), MaxBacklogAge: orNever(o.MaxBacklogAge),
 		MaxConnections: o.MaxConnections, MaxPerAddress: o.MaxConnectionsPerAddress,
 		HandshakeRate: o.HandshakeRate, MessageRate: o.MessageRate,

@@ -32,6 +32,10 @@
 //	                                  connection; 0s is any time (5s).
 //	      --sndbuf=SIZE               The kernel's send buffer per connection;
 //	                                  0 lets it tune itself (0).
+//	      --fanout-io=WAY             How publications are written to members:
+//	                                  write, a system call each, or uring, many at
+//	                                  once by io_uring, which is write where the
+//	                                  kernel does not allow it (uring).
 //	      --profile=NAME              Defaults of the limits: local, or public for
 //	                                  peers that nobody knows; docs/limits.md has
 //	                                  them (local).

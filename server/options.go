@@ -24,6 +24,7 @@ type options struct {
 	MaxBacklog    byteSize      `default:"0B" placeholder:"SIZE" help:"How far a connection may fall behind; 0 is 1MiB, or --max-message if that is more (${default})."`
 	MaxBacklogAge time.Duration `default:"5s" placeholder:"DURATION" help:"How long a publication may wait for a connection; 0s is any time (${default})."`
 	Sndbuf        byteSize      `default:"0" placeholder:"SIZE" help:"The kernel's send buffer per connection; 0 lets it tune itself (${default})."`
+	FanoutIO      string        `default:"uring" enum:"write,uring" placeholder:"WAY" help:"How publications are written to members: write, a system call each, or uring, many at once by io_uring, which is write where the kernel does not allow it (${default})."`
 
 	Profile                  string        `default:"local" enum:"local,public" placeholder:"NAME" help:"Defaults of the limits: local, or public for peers that nobody knows; docs/limits.md has them (${default})."`
 	MaxConnections           int           `default:"0" placeholder:"N" help:"Connections at once; over it 503; 0 is as many as there are descriptors (${default})."`

@@ -103,7 +103,8 @@ func TestWrongCommandLines(t *testing.T) {
 func TestDefaultsAndFlags(t *testing.T) {
 	defaults := options{
 		Listen: "127.0.0.1:9001", Admin: "127.0.0.1:9002", Workers: 1, MaxMessage: 64 << 10, Slow: "close", MaxBacklogAge: 5 * time.Second,
-		Profile: "local", Origin: []string{"*"}, HandshakeTimeout: 5 * time.Second, MessageTimeout: 30 * time.Second,
+		FanoutIO: "uring",
+		Profile:  "local", Origin: []string{"*"}, HandshakeTimeout: 5 * time.Second, MessageTimeout: 30 * time.Second,
 		CloseTimeout: 5 * time.Second, PingInterval: 25 * time.Second,
 		Drain: 5 * time.Second, LogLevel: "info",
 	}
@@ -143,6 +144,7 @@ func TestDefaultsAndFlags(t *testing.T) {
 			public(o)
 			o.MessageRate, o.Origin = 0, []string{"*"} // flags win, though they say what the other profile does
 		})},
+		{"--fanout-io write", with(func(o *options) { o.FanoutIO = "write" })},
 		{"--drain 0s --log-level debug", with(func(o *options) { o.Drain, o.LogLevel = 0, "debug" })},
 	}
 	for _, test := range tests {
@@ -158,7 +160,7 @@ func TestDefaultsAndFlags(t *testing.T) {
 func TestOptionsReachAWorker(t *testing.T) {
 	sent := hello{Worker: 3, Options: options{
 		Listen: "127.0.0.1:1", Admin: "127.0.0.1:0", Workers: 4, Loops: 2, MaxMessage: 12345, MaxBacklog: 1 << 20, Sndbuf: 32 << 10,
-		Slow: "drop-oldest", MaxBacklogAge: 10,
+		Slow: "drop-oldest", MaxBacklogAge: 10, FanoutIO: "write",
 		Drain: time.Minute, LogLevel: "warn", Open: true,
 		Profile: "public", MaxConnections: 1, MaxConnectionsPerAddress: 2, HandshakeRate: 3, MessageRate: 4, MaxFragments: 5,
 		HandshakeTimeout: 6, MessageTimeout: 7, CloseTimeout: 8, PingInterval: 9,

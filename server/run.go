@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 
@@ -53,10 +54,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		log.Error("could not serve", "error", err)
 	}
 	return code
-}
-
-func newLog(to io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 }
 
 // phase says whether connections are accepted; the admin's readiness.
@@ -106,7 +103,11 @@ func claim(address string) (string, error) {
 		return "", fmt.Errorf("listen on --listen address: %w", err)
 	}
 	defer listener.Close()
-	return listener.Addr().String(), nil
+	host, _, err := net.SplitHostPort(address) // as it was given: Go's name for 0.0.0.0 is [::], which the gateway takes for IPv6 only
+	if err != nil {
+		return "", fmt.Errorf("read --listen address: %w", err)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)), nil
 }
 
 func startAdminError(err error) error {
@@ -136,11 +137,15 @@ func raiseDescriptors(log *slog.Logger) (descriptors, error) {
 	return descriptors{limit.Cur, limit.Max}, nil
 }
 
-// ownDescriptors is a generous count of what a process opens for itself or keeps free: listeners, epoll, pipes, admin.
-const ownDescriptors = 64
+// What a process opens for itself or keeps free, counted generously: 32 spare ones, admin, links; and for each loop its listeners,
+// epoll, eventfd, yield token, ring and a descriptor in reserve.
+const (
+	ownDescriptors     = 64
+	perLoopDescriptors = 10
+)
 
 // connections is how many of them are left for connections.
 func (d descriptors) connections(o options) uint64 {
-	own := ownDescriptors + 4*uint64(o.loops())
+	own := ownDescriptors + perLoopDescriptors*uint64(o.loops())
 	return uint64(o.Workers) * (d.soft - min(own, d.soft))
 }

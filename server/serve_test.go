@@ -284,3 +284,18 @@ func TestAddressInUse(t *testing.T) {
 		})
 	}
 }
+
+// All addresses of this host are those of IPv4 as well.
+func TestListensEverywhere(t *testing.T) {
+	for _, listen := range []string{"0.0.0.0:0", ":0"} {
+		p := serve(t, "--listen", listen, "--open")
+		_, port, err := net.SplitHostPort(p.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.listen = net.JoinHostPort("127.0.0.1", port)
+		conn := p.dial("/echo")
+		send(t, conn, "hello")
+		receive(t, conn, "hello")
+	}
+}

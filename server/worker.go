@@ -52,7 +52,9 @@ func startWorker(o options, name string, to *backplane.Address, log *slog.Logger
 		return nil, err
 	}
 	config.Log = log
-	collectors := []prometheus.Collector{admin.GatewayMetrics(func() gateway.Stats { return w.gateway.Stats() })}
+	collectors := []prometheus.Collector{
+		admin.GatewayMetrics(func() gateway.Stats { return w.gateway.Stats() }), admin.LogMetrics(lostLines.Load),
+	}
 	if to != nil {
 		w.link, err = backplane.Connect(*to, name, func(room string, op ws.OpCode, payload []byte) {
 			<-serving // the link comes first, so that no connection's publication misses it

@@ -38,7 +38,7 @@ func serveWithWorkers(o options, stderr io.Writer, log *slog.Logger, signals <-c
 	var state phase
 	front, err := admin.Start(admin.Config{
 		Listen: o.Admin, Log: log, Workers: workers.Workers,
-		Metrics: admin.NewRegistry(version, admin.WorkerMetrics(workers.Workers)),
+		Metrics: admin.NewRegistry(version, admin.WorkerMetrics(workers.Workers), admin.LogMetrics(lostLines.Load)),
 		Ready: func() error {
 			if err := state.ready(); err != nil {
 				return err

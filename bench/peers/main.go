@@ -10,11 +10,19 @@
 //	  floor     the smallest honest server: epoll and one write(2) per delivery
 //	  gorilla   gorilla/websocket: prepared messages and a write pump per connection
 //	  gws       lxzan/gws: its Broadcaster
+//	  reader    no server: the smallest honest load generator, which reads from one
 //
 //	Flags:
 //	  --listen=HOST:PORT   serve connections here (127.0.0.1:9001)
 //	  --admin=HOST:PORT    answer /readyz here (127.0.0.1:9002)
 //	  --loops=N            event loops of floor (1)
+//
+//	Flags of reader, which prints its CPU time per delivery:
+//	  --connect=HOST:PORT  read from the server here (127.0.0.1:9001)
+//	  --connections=N      subscribers of one room (1000)
+//	  --rate=N             publish N a second (10)
+//	  --size=N             publications of N bytes (128)
+//	  --duration=DURATION  publish for so long (10s)
 //
 // None of them limits what a peer may do, and nothing asks who connects: they
 // bind loopback addresses only. SIGTERM or SIGINT ends them at once. The soft
@@ -61,6 +69,9 @@ func main() {
 
 // run serves until a signal and returns the exit status.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+	if len(args) > 0 && args[0] == "reader" {
+		return read(args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitFine

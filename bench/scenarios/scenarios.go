@@ -24,7 +24,7 @@ func Default() []string {
 // Names lists the catalogue: the default, and then what runs only by name
 // because it answers a question of its own.
 func Names() []string {
-	return append(Default(), "fanout-json", "fanout-json-deflate")
+	return append(Default(), "fanout-60k", "fanout-json", "fanout-json-deflate", "churn", "reconnect", "slow-readers")
 }
 
 // Source returns a scenario's YAML. An unknown name is an error that says

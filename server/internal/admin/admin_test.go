@@ -194,6 +194,7 @@ func TestMetricNames(t *testing.T) {
 			return gateway.Stats{Refused: one, Rejected: one, Closed: one}
 		}),
 		"backplane": BackplaneMetrics(func() backplane.Stats { return backplane.Stats{} }),
+		"log":       LogMetrics(func() uint64 { return 0 }),
 		"workers":   WorkerMetrics(func() []supervisor.Worker { return []supervisor.Worker{{}} }),
 	}
 	for name, c := range collectors {

@@ -33,9 +33,10 @@ type metric[S any] struct {
 	value func(S) float64
 }
 
-// labelled turns one map of a snapshot S into a counter per key, which is a label's value.
+// labelled turns one map of a snapshot S into a metric per key, which is a label's value.
 type labelled[S any] struct {
 	desc   *prometheus.Desc
+	kind   prometheus.ValueType
 	counts func(S) map[string]uint64
 }
 
@@ -49,7 +50,11 @@ func counter[S any](name, help string, value func(S) uint64) metric[S] {
 }
 
 func byLabel[S any](label, name, help string, counts func(S) map[string]uint64) labelled[S] {
-	return labelled[S]{prometheus.NewDesc(prefix+name, help, []string{label}, nil), counts}
+	return labelled[S]{prometheus.NewDesc(prefix+name, help, []string{label}, nil), prometheus.CounterValue, counts}
+}
+
+func gaugeByLabel[S any](label, name, help string, counts func(S) map[string]uint64) labelled[S] {
+	return labelled[S]{prometheus.NewDesc(prefix+name, help, []string{label}, nil), prometheus.GaugeValue, counts}
 }
 
 func byReason[S any](name, help string, counts func(S) map[string]uint64) labelled[S] {
@@ -79,7 +84,7 @@ func (c collector[S]) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, l := range c.labelled {
 		for value, n := range l.counts(s) {
-			out <- prometheus.MustNewConstMetric(l.desc, prometheus.CounterValue, float64(n), value)
+			out <- prometheus.MustNewConstMetric(l.desc, l.kind, float64(n), value)
 		}
 	}
 }
@@ -107,12 +112,21 @@ func GatewayMetrics(snapshot func() gateway.Stats) prometheus.Collector {
 			counter("panics_total", "Handler panics caught; each closed its connection.", func(s S) uint64 { return s.Panics }),
 		},
 		[]labelled[S]{
+			gaugeByLabel("io", "fanout_loops", "Event loops, by their way of fan-out (--fanout-io).", func(s S) map[string]uint64 { return s.FanoutLoops }),
 			byLabel("policy", "deliveries_dropped_total", "Publications that members did not get as they were too far behind, by the policy in force.", func(s S) map[string]uint64 { return s.Dropped }),
 			byReason("connections_refused_total", "Sockets closed unheard.", func(s S) map[string]uint64 { return s.Refused }),
+			byLabel("error", "accept_errors_total", "Failures of accept(2), which harm no open connection.", func(s S) map[string]uint64 { return s.AcceptErrors }),
 			byReason("rejected_total", "Requests and connections ended by a limit, or for what the peer sent.", func(s S) map[string]uint64 { return s.Rejected }),
 			byReason("connections_given_up_total", "Connections ended because they were broken.", func(s S) map[string]uint64 { return s.Closed }),
 		},
 	}
+}
+
+// LogMetrics collects how many lines of the log were lost.
+func LogMetrics(lost func() uint64) prometheus.Collector {
+	return collector[uint64]{lost, []metric[uint64]{
+		counter("log_lines_dropped_total", "Lines of the log that could not be written.", func(n uint64) uint64 { return n }),
+	}, nil}
 }
 
 // BackplaneMetrics collects what a link to the other workers counts.

@@ -72,7 +72,7 @@ func TestLogChunks(t *testing.T) {
 func TestCut(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	sink := &peer{}
-	loop := hub.NewLoop(peers{}, func() {})
+	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 	sink.member.Owner = sink
 	hub.Join(loop, &sink.member, "r", Plain, true)
 	var all []byte
@@ -105,7 +105,7 @@ func TestCut(t *testing.T) {
 // Own publications are left out of the middle of what a member is behind, in one pass.
 func TestSkipOwn(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
-	loop := hub.NewLoop(peers{}, func() {})
+	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 	p := &peer{buffer: 100}
 	p.member.Owner = p
 	hub.Join(loop, &p.member, "r", Plain, false)
@@ -126,7 +126,7 @@ func TestSkipOwn(t *testing.T) {
 // A publication to a small room does not visit the members of a large one.
 func TestPassVisitsOnlyDirtyRooms(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
-	loop := hub.NewLoop(discard{}, func() {})
+	loop := hub.NewLoop(discard{}, func(*Loop, int) {})
 	joinAll(hub, loop, "large", 1000)
 	joinAll(hub, loop, "small", 10)
 	hub.Publish("small", nil, []byte("x"))
@@ -143,7 +143,7 @@ func TestLeaveDuringPass(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		hub := NewHub(Limits{Backlog: 1 << 20}, nil)
-		loop := hub.NewLoop(discard{}, func() {})
+		loop := hub.NewLoop(discard{}, func(*Loop, int) {})
 		members := joinAll(hub, loop, "r", 1+random.IntN(40))
 		random.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 		hub.Publish("r", nil, []byte("x"))
@@ -175,7 +175,7 @@ func TestLeaveDuringPass(t *testing.T) {
 func TestPublicationsMerge(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	wakes := 0
-	loop := hub.NewLoop(discard{}, func() { wakes++ })
+	loop := hub.NewLoop(discard{}, func(*Loop, int) { wakes++ })
 	joinAll(hub, loop, "r", 300)
 	for range 7 {
 		hub.Publish("r", []byte("h"), []byte("payload"))
@@ -194,7 +194,7 @@ func TestPublicationsMerge(t *testing.T) {
 // A variant costs one call of the encoder per publication while a member takes it, however many do, and none before and after.
 func TestEncodedOncePerVariantInUse(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, encode)
-	loop := hub.NewLoop(discard{}, func() {})
+	loop := hub.NewLoop(discard{}, func(*Loop, int) {})
 	join := func(v Variant) *Member {
 		m := new(Member)
 		hub.Join(loop, m, "r", v, true)
@@ -232,7 +232,7 @@ func TestEncodedOncePerVariantInUse(t *testing.T) {
 // A small room marked during a long pass does not wait for its end.
 func TestSmallRoomOvertakesLongPass(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
-	loop := hub.NewLoop(discard{}, func() {})
+	loop := hub.NewLoop(discard{}, func(*Loop, int) {})
 	joinAll(hub, loop, "large", 1000)
 	small := joinAll(hub, loop, "small", 1)
 	hub.Publish("large", nil, []byte("x"))
@@ -254,7 +254,7 @@ func TestConcurrentPublishers(t *testing.T) {
 	var all []*Loop
 	for i := range loops {
 		wake := make(chan struct{}, 1)
-		loop := hub.NewLoop(discard{}, func() {
+		loop := hub.NewLoop(discard{}, func(*Loop, int) {
 			select {
 			case wake <- struct{}{}:
 			default:
@@ -311,7 +311,7 @@ func (p panicking) Write(ops []Op) {
 func TestAbandonLosesOneBatchOnly(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
 	bad := new(Member)
-	loop := hub.NewLoop(panicking{bad}, func() {})
+	loop := hub.NewLoop(panicking{bad}, func(*Loop, int) {})
 	joinAll(hub, loop, "r", 100)
 	hub.Join(loop, bad, "r", Plain, true)
 	after := joinAll(hub, loop, "r", 200)
@@ -354,7 +354,7 @@ func joinAll(hub *Hub, loop *Loop, room string, n int) []*Member {
 
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
-	loop := hub.NewLoop(discard{}, func() {})
+	loop := hub.NewLoop(discard{}, func(*Loop, int) {})
 	joinAll(hub, loop, "r", 1000)
 	header, payload := []byte{0x81, 100}, make([]byte, 100)
 	pass := func() {

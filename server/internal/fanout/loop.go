@@ -7,7 +7,10 @@ import (
 
 // batch is how many members are offered their bytes in one call of the sink. Within it the head is read before the first write;
 // a larger batch merges less and serves an output that takes many at once.
-const batch = 64
+const batch = 256
+
+// batchBytes ends a batch earlier where each member is offered much, as under overload.
+const batchBytes = 32 << 10
 
 // heavy is how many bytes to write cost as much as visiting another member, about: 16 KiB are copied in the time of a system call.
 const heavy = 16 << 10
@@ -40,11 +43,12 @@ type Counts struct {
 	Dropped                           uint64 // publications that members do not get, as they were too far behind
 }
 
-// A Loop makes the passes for the members of one event loop. Only that loop may call its methods, but for Counts.
+// A Loop makes the passes for the members of one event loop. Its methods may be called by that loop, or by who stands in for it
+// meanwhile, but for Counts, which anybody may call.
 type Loop struct {
 	hub  *Hub
 	sink Sink
-	wake func()
+	wake func(by *Loop, members int)
 
 	mu     sync.Mutex
 	marked []*shard // dirty, and not yet taken into queue
@@ -73,8 +77,9 @@ type span struct {
 }
 
 // NewLoop adds an event loop. wake is called, from any goroutine and with locks held, when the loop has something to step
-// through: it must only schedule that.
-func (h *Hub) NewLoop(sink Sink, wake func()) *Loop {
+// through: it must only schedule that. by is the loop whose member has published, and which is calling, or nil; members is how many
+// are to be visited for it.
+func (h *Hub) NewLoop(sink Sink, wake func(by *Loop, members int)) *Loop {
 	return &Loop{hub: h, sink: sink, wake: wake}
 }
 
@@ -83,12 +88,12 @@ func (l *Loop) Counts() Counts {
 	return Counts{l.passes.Load(), l.deliveries.Load(), l.bytes.Load(), l.writes.Load(), l.dropped.Load()}
 }
 
-// mark has the loop walk s soon.
-func (l *Loop) mark(s *shard) {
+// mark has the loop walk s soon, since a member on the loop by has published, or nobody here. The caller holds the room's lock.
+func (l *Loop) mark(s *shard, by *Loop) {
 	l.mu.Lock()
 	l.marked = append(l.marked, s)
 	l.mu.Unlock()
-	l.wake()
+	l.wake(by, s.size)
 }
 
 // Step visits up to budget members of dirty rooms, fewer where they are offered much, and offers each what it has not got. Call it
@@ -184,7 +189,7 @@ func (l *Loop) interrupt(s *shard) {
 func (l *Loop) walk(s *shard, budget int) int {
 	n := 0
 	for {
-		for n < batch && budget > 0 && s.next < len(s.members) {
+		for bytes := 0; n < batch && bytes < batchBytes && budget > 0 && s.next < len(s.members); {
 			m := s.members[s.next]
 			s.next++
 			budget--
@@ -192,6 +197,7 @@ func (l *Loop) walk(s *shard, budget int) int {
 				l.judge(m)
 			} else if b := m.behind(); b != nil {
 				budget -= len(b) / heavy
+				bytes += len(b)
 				l.ops[n] = Op{Member: m, Bytes: b}
 				n++
 			}

@@ -76,7 +76,7 @@ func newWorld(t *rapid.T) *world {
 	w.hub = NewHub(w.limits, encode)
 	w.woken = make([]bool, rapid.IntRange(1, 3).Draw(t, "loops"))
 	for i := range w.woken {
-		w.loops = append(w.loops, w.hub.NewLoop(peers{}, func() { w.woken[i] = true }))
+		w.loops = append(w.loops, w.hub.NewLoop(peers{}, func(*Loop, int) { w.woken[i] = true }))
 	}
 	return w
 }

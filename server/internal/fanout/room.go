@@ -127,12 +127,12 @@ func (r *room) publish(from *Member, header, payload []byte) {
 	defer r.mu.Unlock()
 	for _, s := range r.streams {
 		if s.variant == Plain {
-			s.append(sender, header, payload)
+			s.append(from, sender, header, payload)
 		} else {
 			if encoded == nil { // its first member joined since
 				encoded = newFrames()
 			}
-			s.append(sender, nil, encoded.in(r.hub, s.variant, header, payload))
+			s.append(from, sender, nil, encoded.in(r.hub, s.variant, header, payload))
 		}
 		if from != nil && from.shard.stream == s {
 			from.own = s.log.head.Load()
@@ -185,12 +185,16 @@ type stream struct {
 }
 
 // append adds one frame and asks for a pass on every loop with members here.
-func (s *stream) append(sender uint32, header, payload []byte) {
+func (s *stream) append(from *Member, sender uint32, header, payload []byte) {
 	s.log.append(sender, header, payload)
 	asked := false
+	var by *Loop
+	if from != nil {
+		by = from.shard.loop
+	}
 	for _, sh := range s.shards {
 		if sh.size > 0 && sh.dirty.CompareAndSwap(false, true) {
-			sh.loop.mark(sh)
+			sh.loop.mark(sh, by)
 			asked = true
 		}
 	}

@@ -10,7 +10,7 @@ import (
 func TestSlow(t *testing.T) {
 	const limit = 10
 	hub := NewHub(Limits{Backlog: limit}, nil)
-	loop := hub.NewLoop(peers{}, func() {})
+	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 	p := &peer{}
 	p.member.Owner = p
 	hub.Join(loop, &p.member, "r", Plain, true)
@@ -59,7 +59,7 @@ func TestPolicies(t *testing.T) {
 	} {
 		t.Run(test.policy.String()+" "+test.name, func(t *testing.T) {
 			hub := NewHub(Limits{Policy: test.policy, Backlog: 6}, nil)
-			loop := hub.NewLoop(peers{}, func() {})
+			loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 			p := &peer{buffer: test.takes}
 			p.member.Owner = p
 			hub.Join(loop, &p.member, "r", Plain, test.own)
@@ -110,7 +110,7 @@ func TestAge(t *testing.T) {
 	} {
 		t.Run(test.policy.String(), func(t *testing.T) {
 			hub := NewHub(Limits{Policy: test.policy, Backlog: 1000}, nil)
-			loop := hub.NewLoop(peers{}, func() {})
+			loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 			p := &peer{}
 			p.member.Owner = p
 			hub.Join(loop, &p.member, "r", Plain, true)
@@ -142,7 +142,7 @@ func TestSlowMemberHoldsNoLog(t *testing.T) {
 	for _, policy := range []Policy{DropOldest, DropNewest} {
 		for _, takes := range []int{0, 500} { // of the first frame: a cut one stays owed
 			hub := NewHub(Limits{Policy: policy, Backlog: limit}, nil)
-			loop := hub.NewLoop(peers{}, func() {})
+			loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 			p := &peer{buffer: takes}
 			p.member.Owner = p
 			hub.Join(loop, &p.member, "r", Plain, true)

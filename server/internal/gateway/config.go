@@ -13,6 +13,7 @@ import (
 
 	"fanbench/server/internal/fanout"
 	"fanbench/server/internal/http1"
+	"fanbench/server/internal/uring"
 )
 
 // Config says where a gateway listens and what it allows. Zero values mean the defaults named below.
@@ -41,6 +42,9 @@ type Config struct {
 	MaxBacklogAge time.Duration
 	// SndBuf is the kernel's send buffer per connection in bytes (it doubles the figure); 0 leaves the kernel to tune it.
 	SndBuf int
+	// FanoutIO is how publications are written to members; default FanoutUring, and FanoutWrite where the kernel does not allow it,
+	// which is logged, and told by [Stats].
+	FanoutIO FanoutIO
 	// MaxConnections is how many connections are served at once; 0 is as many as there are descriptors. Others are answered 503.
 	MaxConnections int
 	// MaxPerAddress is how many of them may come from one address (of IPv6: from one /64); 0 is any number. Others are answered 429.
@@ -74,7 +78,12 @@ type Config struct {
 
 	// beforeMessage runs before each message is handled; tests make it panic.
 	beforeMessage func(payload []byte)
+	// newRing makes a loop's ring; tests make it fail.
+	newRing func(size int) (*uring.Ring, error)
 }
+
+// testHook is beforeMessage where a Config has none: nothing, but in a build with the tag faults (panics.go).
+var testHook func(payload []byte)
 
 // Defaults of [Config].
 const (
@@ -100,18 +109,25 @@ func (c Config) resolved() (Config, error) {
 	}
 	defaultTo(&c.MaxMessage, DefaultMaxMessage)
 	defaultTo(&c.MaxBacklog, DefaultMaxBacklog)
+	defaultTo(&c.FanoutIO, FanoutUring)
 	defaultTo(&c.MaxBacklogAge, DefaultMaxBacklogAge)
 	defaultTo(&c.HandshakeTimeout, DefaultHandshakeTimeout)
 	defaultTo(&c.MessageTimeout, DefaultMessageTimeout)
 	defaultTo(&c.CloseTimeout, DefaultCloseTimeout)
 	defaultTo(&c.PingInterval, DefaultPingInterval)
+	if c.beforeMessage == nil {
+		c.beforeMessage = testHook
+	}
+	if c.newRing == nil {
+		c.newRing = uring.New
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
 }
 
-// maxLoops bounds Config.Loops: each loop owns its listeners and four descriptors more.
+// maxLoops bounds Config.Loops: each loop owns its listeners and five descriptors more.
 const maxLoops = 1024
 
 func defaultTo[T comparable](field *T, value T) {

@@ -235,6 +235,13 @@ func (c *conn) turn() {
 		return
 	}
 	c.silence++
-	c.loop.pings.Add(1)
-	c.out(ping)
+	l := c.loop
+	l.pings.Add(1)
+	if c.member.Lagging() {
+		c.hold(ping)
+		return
+	}
+	if l.pinged = append(l.pinged, fanout.Op{Member: &c.member, Bytes: ping}); len(l.pinged) == ringSize {
+		l.ping()
+	}
 }

@@ -28,7 +28,7 @@ func (e *events) OnBoot(engine gnet.Engine) gnet.Action {
 // OnTick implements gnet.EventHandler. It runs on a goroutine of its own, for the first time when all loops run.
 func (e *events) OnTick() (time.Duration, gnet.Action) {
 	e.ticked.Do(func() { close(e.g.running) })
-	e.g.descriptors.read()
+	_ = e.g.descriptors.restore() // fails while there is none; the next tick tries again
 	for _, l := range e.g.loops() {
 		l.execute(l.onTick)
 	}
@@ -67,6 +67,8 @@ func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		e.g.refused.add("descriptors")
 		return nil, gnet.Close
 	}
+	l.helm.Lock()
+	defer l.helm.Unlock()
 	c := l.open(gc)
 	if refusal := e.g.admits.admit(gc.RemoteAddr(), time.Since(e.g.start)); refusal != nil {
 		c.refuse(refusal)
@@ -81,12 +83,20 @@ func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	switch of := gc.Context().(type) {
 	case *conn:
+		l := of.loop
+		l.helm.Lock()
+		defer l.helm.Unlock()
 		of.traffic()
+		if l.owed.any() {
+			l.wake()
+		}
 		if of.state == closed {
 			return gnet.Close
 		}
 	case *loop:
 		_, _ = gc.Discard(-1)
+		of.helm.Lock()
+		defer of.helm.Unlock()
 		of.goOn()
 	}
 	return gnet.None
@@ -95,6 +105,10 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 // OnClose implements gnet.EventHandler. gnet also calls it from within its own close, so it may interrupt anything that closes.
 func (e *events) OnClose(gc gnet.Conn, _ error) gnet.Action {
 	if c, ok := gc.Context().(*conn); ok {
+		if !c.loop.burying { // or this goroutine has the helm already
+			c.loop.helm.Lock()
+			defer c.loop.helm.Unlock()
+		}
 		c.ended()
 		c.loop.gone()
 	}

@@ -3,19 +3,13 @@
 package gateway
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/gobwas/ws"
-	"github.com/gorilla/websocket"
 )
 
 // During a pass that takes several slices, what other connections send is handled between two of them.
@@ -109,100 +103,5 @@ func TestStartRefuses(t *testing.T) {
 	}
 	if _, err := Start(Config{Listen: "127.0.0.1:0", Loops: -1}); err == nil {
 		t.Error("started with -1 loops")
-	}
-}
-
-const (
-	childVariable = "FANBENCH_GATEWAY_CHILD"
-	childLimit    = 128
-)
-
-// child is a server with few descriptors, in a process of its own: the test's sockets do not count. It serves until standard
-// input ends.
-func child() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1
-	}
-	limit.Cur = childLimit
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1
-	}
-	g, err := Start(Config{Listen: "127.0.0.1:0", Loops: 2})
-	if err != nil {
-		return 1
-	}
-	fmt.Println(g.Addr())
-	ended := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return 0
-	case <-g.Done():
-		return 3
-	}
-}
-
-// Running out of descriptors refuses newcomers and harms nobody else; when some are free again, newcomers are served.
-func TestDescriptorsRunOut(t *testing.T) {
-	server := exec.Command(os.Args[0])
-	server.Env = append(os.Environ(), childVariable+"=1")
-	server.Stderr = os.Stderr
-	stdin, err := server.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("child said %q: %v", line, err)
-	}
-	url := "ws://" + strings.TrimSpace(line) + "/echo"
-
-	var admitted []*websocket.Conn
-	refused := 0
-	for range 2 * childLimit {
-		c, _, err := websocket.DefaultDialer.Dial(url, nil)
-		if err != nil {
-			refused++
-			continue
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		admitted = append(admitted, c)
-	}
-	if len(admitted) < childLimit/2 || len(admitted) > childLimit-spareDescriptors || refused == 0 {
-		t.Fatalf("%d admitted and %d refused with %d descriptors", len(admitted), refused, childLimit)
-	}
-	for _, c := range admitted {
-		send(t, c, "alive")
-		expect(t, c, "alive")
-	}
-	for _, c := range admitted[:10] {
-		_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""))
-		expectClose(t, c, 1000, "")
-		_ = c.Close()
-	}
-	eventually(t, "newcomer admitted", func() bool {
-		c, _, err := websocket.DefaultDialer.Dial(url, nil)
-		if err != nil {
-			return false
-		}
-		defer c.Close()
-		send(t, c, "new")
-		expect(t, c, "new")
-		return true
-	})
-	_ = stdin.Close()
-	if err := server.Wait(); err != nil {
-		t.Errorf("child: %v", err)
 	}
 }

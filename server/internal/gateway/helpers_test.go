@@ -41,6 +41,7 @@ const patience = 20 * time.Second
 func start(t testing.TB, cfg Config) *Gateway {
 	t.Helper()
 	defaultTo(&cfg.PingInterval, -1)
+	defaultTo(&cfg.FanoutIO, fanoutIO)
 	cfg.Listen = "127.0.0.1:0"
 	g, err := Start(cfg)
 	if err != nil {

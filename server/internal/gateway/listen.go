@@ -5,11 +5,8 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"os"
-	"sync/atomic"
-	"syscall"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -67,23 +64,6 @@ func closeFD(fd int) {
 		_ = unix.Close(fd)
 	}
 }
-
-// spareDescriptors are kept free below the limit: accept(2) must never meet EMFILE, because gnet ends the whole engine on it. A
-// new descriptor is the lowest number free, so its number says how many are left.
-const spareDescriptors = 32
-
-// descriptorLimit is the limit on descriptors. It may be changed from outside, so it is read at every tick; reading it for every
-// connection would be one of seven system calls that a connection takes to open.
-type descriptorLimit struct{ soft atomic.Uint64 }
-
-func (d *descriptorLimit) read() {
-	limit := syscall.Rlimit{Cur: math.MaxUint64} // should it be unknown
-	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	d.soft.Store(limit.Cur)
-}
-
-// leaves says whether a connection whose socket got number fd may stay.
-func (d *descriptorLimit) leaves(fd int) bool { return uint64(fd)+spareDescriptors < d.soft.Load() }
 
 // yieldToken is one end of a loop's pair of sockets, the other end of which is enrolled in that loop. A byte written to it is an
 // event like any other: it waits its turn among the reads, where a task handed to EventLoop.Execute from a task runs before the

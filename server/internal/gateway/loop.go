@@ -22,13 +22,18 @@ import (
 // slice is how many members a loop writes to before it looks for reads again: about a millisecond of system calls.
 const slice = 256
 
-// A loop is the gateway's half of one of gnet's event loops. All of it belongs to that loop's goroutine, but for el, the counters,
-// pending and what mu guards.
+// A loop is the gateway's half of one of gnet's event loops. All of it belongs to who has the helm, but for el, the counters, pending
+// and what mu guards. That is the event loop's own goroutine, but for a moment now and then; see help.go.
 type loop struct {
 	counters
-	g   *Gateway
-	el  gnet.EventLoop
-	fan *fanout.Loop
+	g    *Gateway
+	el   gnet.EventLoop
+	fan  *fanout.Loop
+	sink fanout.Sink
+
+	helm    sync.Mutex
+	burying bool
+	owed    debts
 
 	pending atomic.Bool // Run is scheduled
 	mu      sync.Mutex
@@ -48,6 +53,7 @@ type loop struct {
 	request  http1.Request
 	out      []byte
 	inflated []byte
+	pinged   []fanout.Op // pings that are to be sent
 	header   [maxHeader]byte
 }
 
@@ -63,34 +69,9 @@ func (in *input) mid() bool { return in.head.Mid() || in.frames.Mid() }
 func newLoop(g *Gateway, el gnet.EventLoop) *loop {
 	l := &loop{g: g, el: el, token: -1, spare: new(input)}
 	l.wheel.dueAt = time.Since(g.start)
-	l.fan = g.hub.NewLoop(writer{}, l.wake)
+	l.sink = g.sink()
+	l.fan = g.hub.NewLoop(l.sink, l.wakeFor)
 	return l
-}
-
-// writer is the sink that makes one write(2) per member.
-type writer struct{}
-
-func (writer) Write(ops []fanout.Op) {
-	for i := range ops {
-		op := &ops[i]
-		op.N, op.Err = write(op.Member.Owner.(*conn).fd, op.Bytes)
-	}
-}
-
-// write writes what fits without waiting; a full buffer is not an error.
-func write(fd int32, b []byte) (int, error) {
-	for {
-		n, err := unix.Write(int(fd), b)
-		switch err {
-		case nil:
-			return n, nil
-		case unix.EAGAIN:
-			return 0, nil
-		case unix.EINTR:
-		default:
-			return 0, err
-		}
-	}
 }
 
 // wake schedules Run, from any goroutine. Tasks are not run in order, nor promptly one by one: Run looks for all there is to do.
@@ -109,6 +90,8 @@ func (l *loop) schedule(r gnet.Runnable) {
 // execute runs f on the loop, soon.
 func (l *loop) execute(f func()) {
 	l.schedule(gnet.RunnableFunc(func(context.Context) error {
+		l.helm.Lock()
+		defer l.helm.Unlock()
 		defer l.survive(nil)
 		f()
 		l.bury()
@@ -119,6 +102,9 @@ func (l *loop) execute(f func()) {
 // Run implements gnet.Runnable.
 func (l *loop) Run(context.Context) error {
 	l.pending.Store(false) // before looking: what comes from now on schedules again
+	l.helm.Lock()
+	defer l.helm.Unlock()
+	l.settle()
 	if !l.yielded {
 		l.pass()
 	}
@@ -193,9 +179,11 @@ func (l *loop) writable(c *conn) {
 // bury closes the doomed. It must not run while gnet hands out events: another connection's number, closed and taken again
 // within one batch of events, would be dealt the old one's.
 func (l *loop) bury() {
+	l.burying = true
 	for _, c := range l.doomed {
 		_ = l.el.Close(c.gc)
 	}
+	l.burying = false
 	clear(l.doomed)
 	l.doomed = l.doomed[:0]
 }
@@ -206,7 +194,20 @@ func (l *loop) onTick() {
 	l.wheel.expired(milliseconds(now), (*conn).expire)
 	if interval := l.g.cfg.PingInterval; interval > 0 {
 		l.wheel.turned(now, interval, (*conn).turn)
+		l.ping()
 	}
+}
+
+// ping sends the pings that have come together: by the sink, since they are as many writes as a small room's pass.
+func (l *loop) ping() {
+	ops := l.pinged
+	l.pinged = l.pinged[:0]
+	l.sink.Write(ops)
+	for i := range ops {
+		op := &ops[i]
+		op.Member.Owner.(*conn).wrote(op.Bytes, op.N, op.Err)
+	}
+	clear(ops) // or they would keep connections that have gone
 }
 
 // review applies the policy for slow connections where no pass may do it: to members of quiet rooms.

@@ -18,6 +18,11 @@ func (c *conn) out(b []byte) {
 		return
 	}
 	n, err := write(c.fd, b)
+	c.wrote(b, n, err)
+}
+
+// wrote sees to what a write of b, at the end of all that was owed, did not take.
+func (c *conn) wrote(b []byte, n int, err error) {
 	switch {
 	case err != nil:
 		c.drop("error")

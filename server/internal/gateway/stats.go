@@ -16,9 +16,12 @@ type Stats struct {
 	Lagging     int64 // of those, whose send buffer is full
 	Rooms       int64 // rooms with a member here
 
+	FanoutLoops map[string]uint64 // event loops, by their way of fan-out: uring, write
+
 	// Totals since the start.
 	Opened         uint64            // sockets admitted
 	Refused        map[string]uint64 // sockets closed unheard, by reason: descriptors, draining
+	AcceptErrors   map[string]uint64 // failures of accept(2), which harm no open connection, by error: EMFILE, ENFILE
 	Rejected       map[string]uint64 // requests and connections ended by a limit, or for what the peer sent, by reason
 	Closed         map[string]uint64 // connections given up for another cause, by reason: timeout, panic, error
 	Messages       uint64            // whole data messages received
@@ -68,8 +71,12 @@ func (g *Gateway) Stats() Stats {
 		Publications: g.hub.Publications(),
 		Encodings:    g.hub.Encodings(),
 		Refused:      g.refused.snapshot(),
+		AcceptErrors: g.descriptors.failed.snapshot(),
 		Rejected:     g.rejected.snapshot(),
 		Closed:       g.closed.snapshot(),
+		FanoutLoops: map[string]uint64{
+			string(FanoutUring): uint64(len(g.rings)), string(FanoutWrite): uint64(g.cfg.Loops - len(g.rings)),
+		},
 	}
 	policy := g.cfg.Slow.String()
 	s.Dropped = map[string]uint64{policy: 0}
