@@ -4,14 +4,19 @@
 // Usage:
 //
 //	bench run [SCENARIO…]      run scenarios, the catalogue's default ones if none is named
+//	bench ab BASE HEAD [SCENARIO…]
+//	                           say whether HEAD's server is slower than BASE's
+//	bench noise [SCENARIO…]    measure this machine's noise, for bench ab
 //	bench compare A B          two results side by side; it does not judge
 //	bench report RESULT…       write the HTML page of stored results
+//	bench validate RESULT…     check stored results against the schema
 //	bench doctor               compare this host's limits with what scenarios need
 //
 // SCENARIO is a name of the catalogue (bench/scenarios/*.yaml: fanout-1k,
 // fanout-10k, fanout-30k, rooms, echo-1k, overload, flood, connect-storm; and
-// only by name fanout-json, fanout-json-deflate) or the path of a file. A, B and
-// RESULT are result files or the directories of runs.
+// only by name churn, reconnect, slow-readers, fanout-60k, fanout-json,
+// fanout-json-deflate) or the path of a
+// file. A, B and RESULT are result files or the directories of runs.
 //
 // # bench run
 //
@@ -48,6 +53,54 @@
 // Ctrl-C ends the current run early, keeps and marks what there is, and ends
 // bench.
 //
+// # bench ab
+//
+// Builds the servers of two revisions, each in a git worktree of its own, and
+// runs pairs of trials on this machine: baseline and candidate one after the
+// other in random, balanced order, with fresh processes and the same plan. A
+// revision is a commit, branch or tag, or . for the working tree with its
+// uncommitted changes. Without SCENARIO it compares fanout-1k and echo-1k, which
+// takes 15 to 20 minutes. Loadgen and bench are this build's on both sides.
+//
+// Each metric gets an estimate of its change, an interval and a verdict:
+// regression, improvement, equivalent or inconclusive; docs/comparing.md explains
+// them. Lost, duplicated or reordered deliveries of HEAD are a regression. A trial
+// that is not valid voids its pair, and another is made.
+//
+//	--bin=A,B         compare two server programs instead of revisions
+//	--url=A,B         compare two running servers instead of revisions
+//	--candidate-tags=TAGS
+//	                  build tags of HEAD's server
+//	--pairs=N         pairs of each scenario
+//	--sequential      look after 8 pairs, and go on to 16 only if that is
+//	                  inconclusive, instead of --pairs
+//	--max-void=N      void pairs of each scenario, at most
+//	--affinity=HOW    none leaves CPUs to the kernel, split gives server and
+//	                  generator different ones
+//	--aa              allow the same tree on both sides: what differs is noise
+//	--strict          exit 4 if the comparison is inconclusive
+//	--noise=DIR       noise profiles (default: the user's cache)
+//	--toy             use the scenarios' toy parameters: a test of the pipeline
+//	--seed=N          seed of the order and of the plans
+//	--results=DIR     keep experiments here
+//	--loadgen=PATH    the generator program (default: beside bench)
+//
+// # bench noise
+//
+// Runs such pairs with the server on both sides and keeps what their trials
+// differ by in a profile of this machine. A change below it is none: bench ab
+// raises its minimum effects to it.
+//
+//	--noise=DIR       keep profiles here (default: the user's cache)
+//	--server=PATH     the server program (default: beside bench)
+//	--pairs=N         pairs of each scenario
+//	--max-void=N      void pairs of each scenario, at most
+//	--affinity=HOW    as for bench ab, which uses the profile of its own
+//	--toy             use the scenarios' toy parameters: a test of the pipeline
+//	--seed=N          seed of the order and of the plans
+//	--results=DIR     keep experiments here
+//	--loadgen=PATH    the generator program (default: beside bench)
+//
 // # bench report
 //
 //	--output=FILE     write here (default: report.html beside each result)
@@ -60,9 +113,11 @@
 // # Exit status
 //
 //	0    fine
-//	1    deliveries lost, duplicated, reordered, corrupted or misrouted
+//	1    deliveries lost, duplicated, reordered, corrupted or misrouted; a
+//	     regression
 //	2    usage: flag, scenario
 //	3    no trustworthy answer: the server or a required metric failed
+//	4    inconclusive, with --strict
 //	130  interrupted
 //
 // Of several runs the most telling status is bench's: 130 before 2 before 1
@@ -86,10 +141,13 @@ var version = "devel"
 
 // commands is the command line.
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Run scenarios and keep the results."`
-	Compare compareCommand `cmd:"" help:"Show two results side by side."`
-	Report  reportCommand  `cmd:"" help:"Write the HTML page of stored results."`
-	Doctor  doctorCommand  `cmd:"" help:"Compare this host's limits with what scenarios need."`
+	Run      runCommand      `cmd:"" help:"Run scenarios and keep the results."`
+	Ab       abCommand       `cmd:"" help:"Compare two revisions' servers, side by side on this machine."`
+	Noise    noiseCommand    `cmd:"" help:"Measure this machine's noise, for ab."`
+	Compare  compareCommand  `cmd:"" help:"Show two results side by side."`
+	Report   reportCommand   `cmd:"" help:"Write the HTML page of stored results."`
+	Validate validateCommand `cmd:"" help:"Check stored results against the schema."`
+	Doctor   doctorCommand   `cmd:"" help:"Compare this host's limits with what scenarios need."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -55,6 +56,9 @@ func (c *conformanceCommand) prepare() (conformance.Config, error) {
 	if err != nil {
 		return none, usage(err)
 	}
+	if t.secure {
+		return none, usage(fmt.Errorf("--url %s: a suite's server is spoken to without TLS; want ws://host:port", c.URL))
+	}
 	if strings.Contains(t.path, "?") {
 		return none, usage(fmt.Errorf("--url %s: the suite's paths bring their own query; leave out ? and what follows", c.URL))
 	}
@@ -71,7 +75,7 @@ func (c *conformanceCommand) prepare() (conformance.Config, error) {
 	if err := preflight.RaiseDescriptors(); err != nil {
 		return none, noAnswer(err)
 	}
-	address, err := t.resolve(context.Background())
+	address, err := t.resolve(context.Background(), net.DefaultResolver)
 	if err != nil {
 		return none, noAnswer(err)
 	}

@@ -99,7 +99,7 @@ func TestConformance(t *testing.T) {
 	}{
 		{"all are played",
 			[]func(*websocket.Conn) error{echoes(websocket.TextMessage, 3, 64, false), echoes(websocket.BinaryMessage, 2, 128<<10, true), violates}, "", exitFine,
-			[]string{"case 1 of 3: echoed 3, closed: close code 1000, deflate", "case 2 of 3: echoed 2", "case 3 of 3: echoed 0, protocol: opcode (close code 1002)",
+			[]string{"case 1 of 3: echoed 3, closed-1000: close code 1000, deflate", "case 2 of 3: echoed 2", "case 3 of 3: echoed 0, protocol-opcode: opcode (close code 1002)",
 				"3 of 3 cases were played to their end; the suite's server has the reports of us & them"},
 			[]string{"", "case 1", "case 2", "case 3", "update us & them"}},
 		{"a selection",

@@ -48,9 +48,12 @@ func begin(t *testing.T, arguments ...string) *exec.Cmd {
 	return cmd
 }
 
-func TestATargetThatIsKilledLeavesAMarkedResult(t *testing.T) {
-	server := exec.Command(os.Args[0])
-	server.Env = append(os.Environ(), "LOADGEN_TEST=peer")
+// victim starts a server as a process of its own, at an address or, if that is
+// empty, anywhere.
+func victim(t *testing.T, at string) (server *exec.Cmd, address string) {
+	t.Helper()
+	server = exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), "LOADGEN_TEST=peer", "LOADGEN_TEST_ADDRESS="+at)
 	out, err := server.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -58,14 +61,50 @@ func TestATargetThatIsKilledLeavesAMarkedResult(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer server.Wait()
-	defer server.Process.Kill()
-	address, err := bufio.NewReader(out).ReadString('\n')
+	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	return server, strings.TrimSpace(line)
+}
+
+// TestATargetThatIsKilledAndReturns (fault 5): everybody comes back, what was
+// sent and not received is lost while down to the last delivery, and nothing
+// else is.
+func TestATargetThatIsKilledAndReturns(t *testing.T) {
+	server, address := victim(t, "")
 	dir := t.TempDir()
-	cmd := begin(t, brief("ws://"+strings.TrimSpace(address), "--duration", "1h", "--workers", "2", "--out", dir,
+	cmd := begin(t, "run", "../bench/scenarios/reconnect.yaml", "--toy", "--url", "ws://"+address, "--duration", "3s", "--out", dir)
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	server.Wait()
+	victim(t, address)
+	cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != exitFine {
+		t.Errorf("exit status %d, want 0", status)
+	}
+	r := read(t, dir)
+	l := r.Ledger
+	if !l.GapsAgree || l.Expected != l.Sent*60 || l.LostUp != 0 || l.Excluded != 0 || l.LostDown != l.Expected-l.Delivered || l.Delivered == 0 {
+		t.Errorf("ledger %+v", l)
+	}
+	if n, _, _ := r.Metric("reconnects"); n.Value < 61 {
+		t.Errorf("%v reconnects, want all 61 connections or more", n.Value)
+	}
+	if _, _, observed := r.Metric("recovery_seconds"); !observed {
+		t.Errorf("no recovery_seconds; warnings %+v", r.Warnings)
+	}
+	if _, found := r.Histogram("recovery"); !found || r.Verdict.Partial {
+		t.Errorf("recovery: %v, verdict %+v", found, r.Verdict)
+	}
+}
+
+func TestATargetThatIsKilledLeavesAMarkedResult(t *testing.T) {
+	server, address := victim(t, "")
+	dir := t.TempDir()
+	cmd := begin(t, brief("ws://"+address, "--duration", "1h", "--workers", "2", "--out", dir,
 		"--watch-pid", strconv.Itoa(server.Process.Pid))...)
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,10 +27,18 @@ import (
 // workers are this program again, and a server to be killed.
 func TestMain(m *testing.M) {
 	switch {
-	case len(os.Args) > 1 && os.Args[1] == "agent", os.Getenv("LOADGEN_TEST") == "loadgen":
+	case len(os.Args) > 1 && (os.Args[1] == "agent" || os.Args[1] == "null-target"), os.Getenv("LOADGEN_TEST") == "loadgen":
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	case os.Getenv("LOADGEN_TEST") == "peer":
-		server := httptest.NewServer(&peer{})
+		server := httptest.NewUnstartedServer(&peer{})
+		if address := os.Getenv("LOADGEN_TEST_ADDRESS"); address != "" {
+			server.Listener.Close()
+			var err error
+			if server.Listener, err = net.Listen("tcp", address); err != nil {
+				panic(err)
+			}
+		}
+		server.Start()
 		fmt.Println(server.Listener.Addr())
 		<-context.Background().Done()
 	}
@@ -170,7 +179,19 @@ func TestUsageErrorsAreOneLineAndStatus2(t *testing.T) {
 		{"run", "--url is missing; give the server's address"},
 		{"run --url 127.0.0.1:9001", "no scheme; want ws://host:port"},
 		{"run --url http://127.0.0.1:9001", `unknown scheme "http"; want ws://host:port`},
-		{"run --url wss://127.0.0.1:9001", "TLS is not supported yet"},
+		{"run --ca ca.pem --url " + at, "--ca ca.pem: --url ws://127.0.0.1:1 has no TLS; give a wss URL"},
+		{"run --insecure --url " + at, "--insecure: --url ws://127.0.0.1:1 has no TLS; give a wss URL"},
+		{"run --insecure --ca ca.pem --url wss://127.0.0.1", "--ca and --insecure exclude each other; give one"},
+		{"run --ca /nonexistent.pem --url wss://127.0.0.1", "--ca: open /nonexistent.pem: no such file"},
+		{"run --ca main.go --url wss://127.0.0.1", "--ca main.go: no certificate in PEM form"},
+		{"run --header secret --url " + at, "--header, number 1: no colon; want 'Name: value'"},
+		{"run --header Upgrade:h2c --url " + at, "--header Upgrade: Upgrade is the handshake's own; leave it out"},
+		{"run --header sec-websocket-key:x --url " + at, "--header sec-websocket-key: sec-websocket-key is the handshake's own"},
+		{"run --header X:{room} --url " + at, "--header X: X: {room} is unknown; want {connection} or {token}"},
+		{"run --header X:{token} --url " + at, "header X holds {token}; give the tokens with --token-file FILE"},
+		{"run --token-file main.go --url " + at, "--token-file main.go: no header holds {token}; give one with --header"},
+		{"run --header X:{token} --token-file /nonexistent --url " + at, "--token-file: open /nonexistent: no such file"},
+		{"conformance --url wss://127.0.0.1:9001", "a suite's server is spoken to without TLS"},
 		{"run --url ws://", "no host"},
 		{"run --url ws://:9001", "no host"},
 		{"run --url ws://127.0.0.1:port", "invalid port"},
@@ -190,6 +211,10 @@ func TestUsageErrorsAreOneLineAndStatus2(t *testing.T) {
 		{"run --watch-pid 999999999 --url " + at, "--watch-pid 999999999: no process"},
 		{"run --vitals-url x --url " + at, "--vitals-url x: want http://"},
 		{"plan --duration 5", "5 has no unit"},
+		{"plan --json --csv", "--json and --csv exclude each other; give one"},
+		{"plan --size 47B", "--size 47B: 47B is out of range; want 48B, the length of the stamp, to 16777215B"},
+		{"plan --size 1KiB --sizes 64B:1", "--sizes 64B:1: stands beside size; leave one of the two out"},
+		{"plan --slo lots", "--slo: "},
 		{"plan --payload xml", "--payload xml"},
 		{"conformance", "--url is missing"},
 		{"conformance --cases 5-1 --url " + at, `"5-1" is not a range of cases`},
@@ -197,6 +222,11 @@ func TestUsageErrorsAreOneLineAndStatus2(t *testing.T) {
 		{"conformance --timeout 0s --url " + at, "--timeout 0s: want a duration above 0"},
 		{"conformance --max-message 16 --url " + at, "16 has no unit"},
 		{"conformance --url " + at + "/?a=1", "leave out ? and what follows"},
+		{"selftest --connections 3", "want"},
+		{"selftest --publishers 3", "multiple"},
+		{"selftest --connections 4 --faults 1000", "--faults 1000: "},
+		{"selftest --faults many", "--faults"},
+		{"selftest --faults=-1", "--faults -1: want 0 or more"},
 		{"fly", "unexpected argument fly"},
 	} {
 		t.Run(c.arguments, func(t *testing.T) {
@@ -233,7 +263,27 @@ func TestPlan(t *testing.T) {
 		{"plan --workload echo --connections 5 --rate 10/s", "measure      10s: 100 publications, 100 deliveries"},
 		{"plan --workload connect --connections 18000", "connections  18000, held open"},
 		{"plan --connections 30000 --workers 2", "workers      2, at most 15001 connections and 15065 descriptors each"},
-		{"plan --connections 1000 --rooms 10 --rate 100/s", "first 10 of 1000:"},
+		{"plan --connections 1000 --rooms 10 --rate 100/s", "first 10 and last 3 of 1000:"},
+		{"plan --connections 100 --rooms 10 --membership zipf --rate 1/s", "rooms        zipf:1: 3 to 34 subscribers each, median 6\n"},
+		{"plan --sizes 128B:70,1KiB:25,16KiB:5", "sizes        128B 70%, 1KiB 25%, 16KiB 5%; 1165 bytes on average\n"},
+		{"plan --arrivals poisson --rate 200/s", "arrivals     poisson: exponential gaps of 5ms on average\n"},
+		{"plan --slow 1%", "slow         10 subscribers with a buffer of 4KiB, reading 1KiB/s\n"},
+		{"plan --slow 1% --slow-pace 0", "slow         10 subscribers with a buffer of 4KiB, reading nothing\n"},
+		{"plan --silent 1% --slow 1%", "measure      10s: 100 publications, 98000 deliveries\n"},
+		{"plan --churn 50/s", "churn        50/s leave, 495 in all; each is back 100ms later\n"},
+		{"plan --churn 50/s", "leaving in measure, first 10 and last 3 of 495:\n"},
+		{"plan --reconnect 5s", "reconnect    after up to 100ms, then twice as much each time, up to 5s\n"},
+		{"plan --json --sizes 64B:1,1KiB:1 --rooms 3", `"rooms": {
+    "count": 3,
+    "smallest": 333,
+    "median": 333,
+    "largest": 334
+  }`},
+		{"plan --csv --rate 2/s --warm-up 500ms --duration 1s --rooms 2 --connections 3", `phase,due_seconds,publisher,room,sequence,size_bytes,deliveries
+warm-up,0.000000000,0,0,0,128,2
+measure,0.000000000,1,1,0,128,1
+measure,0.500000000,0,0,1,128,2
+`},
 	} {
 		if status, out, problem := loadgen(strings.Fields(c.arguments)...); status != exitFine || !strings.Contains(out, c.want) {
 			t.Errorf("loadgen %s: exit status %d, standard error %q, output\n%s\nwant %q", c.arguments, status, problem, out, c.want)

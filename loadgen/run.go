@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,11 +17,13 @@ import (
 
 	"golang.org/x/term"
 
+	"fanbench/loadgen/internal/engine"
 	"fanbench/loadgen/internal/environment"
 	"fanbench/loadgen/internal/fleet"
 	"fanbench/loadgen/internal/preflight"
 	"fanbench/loadgen/internal/progress"
 	conduct "fanbench/loadgen/internal/run"
+	"fanbench/loadgen/internal/slo"
 	"fanbench/loadgen/internal/verdict"
 	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/result"
@@ -30,8 +33,9 @@ import (
 // runCommand runs a scenario against a server.
 type runCommand struct {
 	workloadFlags
+	credentialFlags
 
-	URL       string `placeholder:"URL" group:"Run" help:"The target: ws://host:port with an optional path."`
+	URL       string `placeholder:"URL" group:"Run" help:"The target: ws://host:port or wss://host:port with an optional path."`
 	Out       string `placeholder:"DIR" group:"Run" help:"Write result.json and summary.txt here; default results/NAME/UTC-ID."`
 	WatchPID  int    `name:"watch-pid" placeholder:"PID" group:"Run" help:"Read CPU and memory of this process and its descendants."`
 	VitalsURL string `name:"vitals-url" placeholder:"URL" group:"Run" help:"Read the target's CPU and memory here, as JSON over HTTP."`
@@ -40,7 +44,7 @@ type runCommand struct {
 
 // Run carries the command out.
 func (c *runCommand) Run(s streams) error {
-	config, err := c.prepare()
+	config, err := c.prepare(net.DefaultResolver)
 	if err != nil {
 		return err
 	}
@@ -48,6 +52,7 @@ func (c *runCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	calibrated(r)
 	if err := c.report(r, s); err != nil {
 		return err
 	}
@@ -58,7 +63,7 @@ func (c *runCommand) Run(s streams) error {
 }
 
 // prepare checks everything that can be checked before anything is started.
-func (c *runCommand) prepare() (conduct.Config, error) {
+func (c *runCommand) prepare(names resolver) (conduct.Config, error) {
 	var none conduct.Config
 	t, err := parseTarget(c.URL)
 	if err != nil {
@@ -68,20 +73,32 @@ func (c *runCommand) prepare() (conduct.Config, error) {
 	if err != nil {
 		return none, err
 	}
+	if err := slo.Check(asked, c.WatchPID != 0 || c.VitalsURL != ""); err != nil {
+		return none, usage(err)
+	}
 	watched, err := c.watch()
 	if err != nil {
 		return none, err
 	}
-	address, err := t.resolve(context.Background())
+	config := conduct.Config{Scenario: asked}
+	if err := c.apply(&config, t); err != nil {
+		return none, usage(err)
+	}
+	address, err := t.resolve(context.Background(), names)
 	if err != nil {
-		return none, noAnswer(err)
+		return none, noAnswer(unresolved(asked, err))
 	}
 	started := time.Now().UTC()
 	stamp := rand.Uint32N(1 << 30) // as many bits as a stamp has for it
-	config := conduct.Config{
-		Scenario: asked, Seed: seed, Stamp: stamp, RunID: fmt.Sprintf("%s-%08x", started.Format("20060102T150405Z"), stamp),
-		URL: t.url, Address: address, Host: t.host, CPUs: runtime.NumCPU(),
-		Tool: tool(), Environment: environment.Read(os.DirFS("/")), Target: watched,
+	config.Seed, config.Stamp, config.RunID = seed, stamp, fmt.Sprintf("%s-%08x", started.Format("20060102T150405Z"), stamp)
+	config.URL, config.Address, config.Host = t.url, address, t.host
+	config.Tool, config.Environment = tool(), environment.Read(os.DirFS("/"))
+	config.Target, config.CPUs = watched, runtime.NumCPU()
+	machine := vitals.NewHost(os.DirFS("/"), c.WatchPID)
+	config.Machine, config.TargetCPUs = machine, machine.TargetCPUs
+	config.Local = address.Addr().IsLoopback() || c.WatchPID != 0
+	if n := machine.CPUs(); n > 0 {
+		config.CPUs = n
 	}
 	if err := check(&config); err != nil {
 		return none, err
@@ -92,6 +109,18 @@ func (c *runCommand) prepare() (conduct.Config, error) {
 	}
 	config.Generator = own
 	return config, nil
+}
+
+// unresolved is a target whose name could not be looked up: of all connections
+// the same failure.
+func unresolved(s scenario.Scenario, err error) *conduct.RampError {
+	n := s.Connections
+	if s.Workload == scenario.Fanout {
+		n += s.Publishers
+	}
+	failure := engine.ResolveFailure(err)
+	failure.Count = uint64(n)
+	return &conduct.RampError{Connections: n, Attempted: n, Failures: []result.Failure{failure}}
 }
 
 // check refuses what this host cannot hold, and fixes what it may.

@@ -22,16 +22,28 @@ type Result struct {
 	Kind          string `json:"kind"` // "run"
 	RunID         string `json:"run_id"`
 
-	Tool        Tool              `json:"tool"`
-	Subject     Subject           `json:"subject"`
-	Scenario    scenario.Scenario `json:"scenario"` // every default resolved
-	Seed        uint64            `json:"seed"`
-	URL         string            `json:"url"`
-	Environment Environment       `json:"environment"`
-	Times       Times             `json:"times"`
+	Tool     Tool              `json:"tool"`
+	Subject  Subject           `json:"subject"`
+	Scenario scenario.Scenario `json:"scenario"` // every default resolved
+	Seed     uint64            `json:"seed"`
+	URL      string            `json:"url"`
+	// TLS of a wss URL; absent for ws.
+	TLS *TLS `json:"tls,omitempty"`
+	// Headers that requests had besides the scenario's: their names alone.
+	Headers     []string    `json:"headers,omitempty"`
+	Environment Environment `json:"environment"`
+	// Calibration of the generator on this host; absent if there is none.
+	Calibration *Calibration `json:"calibration,omitempty"`
+	Times       Times        `json:"times"`
 
-	Verdict  Verdict   `json:"verdict"`
-	Ledger   Ledger    `json:"ledger"`
+	Verdict Verdict `json:"verdict"`
+	// SLO is what became of the scenario's conditions, in their order.
+	SLO    []Objective `json:"slo,omitempty"`
+	Ledger Ledger      `json:"ledger"`
+	// Slow subscribers and silent peers are in the ledger's counts of
+	// publications, and in none of deliveries.
+	Slow     *Apart    `json:"slow,omitempty"`
+	Silent   *Apart    `json:"silent,omitempty"`
 	Failures []Failure `json:"failures"`
 
 	// Metrics can be trusted under the run's verdict; Untrusted were measured
@@ -52,6 +64,16 @@ type Tool struct {
 	Go      string `json:"go"`
 }
 
+// TLS is how the target's certificate was checked.
+type TLS struct {
+	ServerName string `json:"server_name"` // that it had to be for
+	// Insecure: it was not checked at all.
+	Insecure bool `json:"insecure,omitempty"`
+	// Authorities is the SHA-256, in hex, of the certificates that were trusted
+	// besides the system's; absent if there were none.
+	Authorities string `json:"authorities_sha256,omitempty"`
+}
+
 // Subject is the target under measurement, as far as it is known: bench fills
 // it in, a bare loadgen leaves it mostly empty.
 type Subject struct {
@@ -69,6 +91,16 @@ type Environment struct {
 	Key     string            `json:"key"`
 	Factors map[string]string `json:"factors"` // what Key hashes
 	Detail  map[string]string `json:"detail"`  // whatever else may explain a number
+}
+
+// Calibration says which calibration of the generator held when the run was
+// made (loadgen calibrate).
+type Calibration struct {
+	ID   string    `json:"id"`
+	Time time.Time `json:"time"`
+	// Trustworthy: with injected delays, every measured quantile was within the
+	// calibration's bar of the truth.
+	Trustworthy bool `json:"trustworthy"`
 }
 
 // Times of the run: wall clock for people, offsets in seconds since Started for
@@ -94,6 +126,36 @@ type Verdict struct {
 	Interrupted bool     `json:"interrupted,omitempty"`
 	Reasons     []string `json:"reasons"`
 	Guards      []Guard  `json:"guards"`
+	// Absent sources: what the host does not offer, so that the guards which
+	// rest on it say nothing.
+	Absent []Absence `json:"absent,omitempty"`
+}
+
+// Absence is a source of guards that the host lacks.
+type Absence struct {
+	Source string `json:"source"`
+	Reason string `json:"reason"`
+}
+
+// States of an [Objective].
+const (
+	ObjectiveMet      = "ok"
+	ObjectiveBreached = "breached"
+	ObjectiveUnknown  = "unknown"
+)
+
+// Objective is one condition of the scenario and what became of it.
+type Objective struct {
+	Condition string `json:"condition"`
+	// State is ok, breached, or unknown: there is no number, or none that can be
+	// trusted.
+	State string   `json:"state"`
+	Value *float64 `json:"value,omitempty"` // absent if nothing was observed
+	Unit  string   `json:"unit"`
+	// At is how far into the measured phase a second broke the condition while
+	// the run was under way, in seconds; Value is then that second's.
+	At     *float64 `json:"at_seconds,omitempty"`
+	Reason string   `json:"reason,omitempty"` // why it is unknown
 }
 
 // Guard is one test of the run's validity.
@@ -118,9 +180,9 @@ type Ledger struct {
 	Expected  uint64 `json:"expected"`
 	Delivered uint64 `json:"delivered"` // unique
 	Lost      uint64 `json:"lost"`      // LostUp + LostDown
-	LostUp    uint64 `json:"lost_up"`   // on connections that stayed open
-	LostDown  uint64 `json:"lost_down"` // on connections that the target closed
-	Excluded  uint64 `json:"excluded"`
+	LostUp    uint64 `json:"lost_up"`   // by subscribers that were connected
+	LostDown  uint64 `json:"lost_down"` // by those whose connection the target had ended
+	Excluded  uint64 `json:"excluded"`  // missed by subscribers that had left by themselves
 
 	Duplicated uint64 `json:"duplicated"`
 	Reordered  uint64 `json:"reordered"`
@@ -140,9 +202,21 @@ type Ledger struct {
 	MeasuredDelivered uint64 `json:"measured_delivered"`
 }
 
+// Apart is the account of subscribers that the scenario makes unable to keep up.
+// Expected = Delivered + Missing. Silent peers have no deliveries.
+type Apart struct {
+	Subscribers uint64 `json:"subscribers"` // that opened
+	Ended       uint64 `json:"ended"`       // whose connection the target ended
+	Expected    uint64 `json:"expected"`
+	Delivered   uint64 `json:"delivered"` // unique
+	Missing     uint64 `json:"missing"`   // not here at the end: lost, or still waiting
+	Duplicated  uint64 `json:"duplicated"`
+	Reordered   uint64 `json:"reordered"`
+}
+
 // Failure is one kind of failure of the target with its first example.
 type Failure struct {
-	Bucket string `json:"bucket"` // refused, reset, timeout, handshake-status, handshake-timeout, bad-accept-key, closed, protocol, …
+	Bucket string `json:"bucket"` // refused, reset, timeout, handshake-status, handshake-timeout, bad-accept-key, tls-expired, closed-1008, protocol-masked, …
 	Count  uint64 `json:"count"`
 	First  string `json:"first"`
 }
@@ -161,7 +235,7 @@ type Metric struct {
 
 // Histogram is one merged HDR histogram.
 type Histogram struct {
-	Name     string `json:"name"` // delivery, sent-delivery, completion, spread, first, read-lag, send-lag, blocked, connect
+	Name     string `json:"name"` // delivery, sent-delivery, completion, spread, first, read-lag, send-lag, blocked, connect, tls-handshake
 	Unit     string `json:"unit"` // "ns"
 	Lowest   int64  `json:"lowest"`
 	Highest  int64  `json:"highest"`

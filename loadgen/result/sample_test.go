@@ -56,7 +56,7 @@ func sample(t *testing.T) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Payload = "" // younger than version 1
+	s.Payload, s.Arrivals, s.Membership = "", "", "" // younger than version 1
 	delivery, h := ms(t, "delivery", 1, 90)
 	lag, lh := ms(t, "send-lag", 1, 2)
 	lag.Overflow, lag.Negative = 1, 1

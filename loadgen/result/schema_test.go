@@ -1,6 +1,7 @@
 package result
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -90,7 +91,7 @@ func describes(t *testing.T, path string, n *node, typ reflect.Type) {
 		for i := range typ.NumField() {
 			name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
 			fields = append(fields, name)
-			if options != "omitempty" {
+			if options != "omitempty" && options != "omitzero" {
 				required = append(required, name)
 			}
 			if p := n.Properties[name]; p != nil {
@@ -121,6 +122,9 @@ func jsonType(typ reflect.Type) (name string, nullable bool) {
 			return "integer", false
 		}
 		return "number", false
+	}
+	if typ.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		return "string", false
 	}
 	switch typ.Kind() {
 	case reflect.String:

@@ -17,6 +17,7 @@ import (
 func Summary(w io.Writer, r *Result) error {
 	s := &summary{r: r}
 	s.verdict()
+	s.objectives()
 	s.ledger()
 	s.quantiles()
 	s.costs()
@@ -68,6 +69,29 @@ func (s *summary) verdict() {
 			s.line("  remedy for %s: %s", g.Name, g.Remedy)
 		}
 	}
+	for _, absent := range v.Absent {
+		s.line("  not judged: %s: %s", absent.Source, absent.Reason)
+	}
+}
+
+// objectives are the scenario's conditions, with what was found.
+func (s *summary) objectives() {
+	if len(s.r.SLO) > 0 {
+		s.line("")
+	}
+	for _, o := range s.r.SLO {
+		found := "not observed"
+		if o.Value != nil {
+			found = Metric{Value: *o.Value, Unit: o.Unit}.String()
+		}
+		if o.At != nil {
+			found += fmt.Sprintf(" in the second that ended %.1f s into the measured phase", *o.At)
+		}
+		if o.Reason != "" {
+			found += " (" + o.Reason + ")"
+		}
+		s.line("SLO %-8s  %s: %s", o.State, o.Condition, found)
+	}
 }
 
 func (s *summary) ledger() {
@@ -79,11 +103,36 @@ func (s *summary) ledger() {
 		s.line("              duplicated %s, reordered %s, corrupt %s, misrouted %s%s", formatCount(l.Duplicated),
 			formatCount(l.Reordered), formatCount(l.Corrupt), formatCount(l.Misrouted), s.oddities())
 	}
+	s.apart()
+	s.movement()
 	if l.Lost > 0 {
 		s.line("              lost on open connections %s, on connections that the target closed %s", formatCount(l.LostUp), formatCount(l.LostDown))
 	}
 	if l.Expected > 0 && !l.GapsAgree {
 		s.line("              the two counts of lost deliveries DIFFER: this account cannot be trusted")
+	}
+}
+
+// apart are the subscribers that are in no other count.
+func (s *summary) apart() {
+	if a := s.r.Slow; a != nil {
+		s.line("slow readers  %s, ended by the target %s; expected %s = delivered %s + missing %s", formatCount(a.Subscribers),
+			formatCount(a.Ended), formatCount(a.Expected), formatCount(a.Delivered), formatCount(a.Missing))
+	}
+	if a := s.r.Silent; a != nil {
+		s.line("silent peers  %s, ended by the target %s", formatCount(a.Subscribers), formatCount(a.Ended))
+	}
+}
+
+// movement is who left, who was lost and who came back.
+func (s *summary) movement() {
+	if left, _ := s.cell("churn.left"); left != absent {
+		joined, _ := s.cell("churn.joined")
+		s.line("churn         left %s, came back %s", left, joined)
+	}
+	if reconnects, _ := s.cell("reconnects"); reconnects != absent {
+		recovery, _ := s.cell("recovery_seconds")
+		s.line("reconnects    %s; until all were open again %s", reconnects, recovery)
 	}
 }
 
@@ -112,9 +161,10 @@ func (s *summary) quantiles() {
 		rows[0], rows[1] = rows[1], rows[0]
 	}
 	if s.r.Scenario.ClosedLoop() {
-		rows = []row{{"sent_delivery", "round trip"}}
+		// Arrival is the target's; reading adds this generator's own queue.
+		rows = []row{{"sent_delivery", "round trip by arrival (server)"}, {"read_delivery", "round trip by read (with generator)"}}
 	}
-	rows = append(rows, row{"completion", "completion"}, row{"spread", "spread"}, row{"read_lag", "read lag"})
+	rows = append(rows, row{"first", "first subscriber"}, row{"median", "median subscriber"}, row{"completion", "completion"}, row{"spread", "spread"}, row{"slow_delivery", "slow delivery"}, row{"recovery", "recovery"}, row{"read_lag", "read lag"})
 	if !s.r.Scenario.ClosedLoop() { // without due times there is nothing to lag behind
 		rows = append(rows, row{"send_lag", "send lag"})
 	}
@@ -150,7 +200,9 @@ func (s *summary) quantiles() {
 	if marked {
 		s.line("* rests on fewer than 10/(1-q) publications and gates nothing")
 	}
-	s.contribution()
+	if contributed := Contribution(s.r); contributed != "" {
+		s.line("%s", contributed)
+	}
 	s.overflow()
 }
 
@@ -173,16 +225,18 @@ func (s *summary) cell(name string) (string, Metric) {
 	return cell, m
 }
 
-// contribution bounds the generator's own part of what stands above.
-func (s *summary) contribution() {
-	send, _, sent := s.r.Metric("send_lag.p99.9")
-	read, _, got := s.r.Metric("read_lag.p99.9")
+// Contribution bounds the generator's own part of a result's latencies, in a
+// sentence to stand by every table of them; empty if nothing was delivered.
+func Contribution(r *Result) string {
+	send, _, sent := r.Metric("send_lag.p99.9")
+	read, _, got := r.Metric("read_lag.p99.9")
 	switch {
-	case sent && got && !s.r.Scenario.ClosedLoop():
-		s.line("The generator contributed ≤ %v at p99.9 from due time (send lag); by arrival its read lag of %v does not count.", send, read)
+	case sent && got && !r.Scenario.ClosedLoop():
+		return fmt.Sprintf("The generator contributed ≤ %v at p99.9 from due time (send lag); by arrival its read lag of %v does not count.", send, read)
 	case got:
-		s.line("The generator contributed nothing by arrival; it read ≤ %v later at p99.9 (read lag).", read)
+		return fmt.Sprintf("The generator contributed ≤ %v at p99.9 by read (read lag), and nothing by arrival.", read)
 	}
+	return ""
 }
 
 // overflow says which histograms hold records that they could not tell apart.

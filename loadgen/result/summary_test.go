@@ -3,6 +3,7 @@ package result
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"fanbench/loadgen/scenario"
@@ -41,5 +42,30 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 func TestSummaryReportsAFailedWrite(t *testing.T) {
 	if err := Summary(full{}, silent()); err == nil || err.Error() != "print summary: no space left" {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestSummaryOfObjectivesAndAbsentSources(t *testing.T) {
+	r := sample(t)
+	value, at := 0.07, 6.0
+	r.SLO = []Objective{
+		{Condition: "lost == 0", State: ObjectiveBreached, Value: &value, Unit: "1"},
+		{Condition: "delivery.p99 < 50ms after 5s abort", State: ObjectiveUnknown, Value: &value, Unit: "seconds", At: &at, Reason: "send-lag voids it"},
+		{Condition: "recovery.p99 < 1s", State: ObjectiveUnknown, Unit: "seconds", Reason: "the run observed none"},
+	}
+	r.Verdict.Absent = []Absence{{Source: "/proc/pressure/cpu", Reason: "no such file or directory"}}
+	var b strings.Builder
+	if err := Summary(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"  not judged: /proc/pressure/cpu: no such file or directory\n",
+		"\nSLO breached  lost == 0: 0.07\n",
+		"SLO unknown   delivery.p99 < 50ms after 5s abort: 70.0 ms in the second that ended 6.0 s into the measured phase (send-lag voids it)\n",
+		"SLO unknown   recovery.p99 < 1s: not observed (the run observed none)\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no line %q in\n%s", want, b.String())
+		}
 	}
 }

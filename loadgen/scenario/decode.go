@@ -60,7 +60,7 @@ func (d *decoder) rememberToy(n ast.Node) {
 func (d *decoder) value(n ast.Node, into reflect.Value, key string) {
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		if into.Kind() != reflect.Struct {
+		if into.Kind() != reflect.Struct || isText(into) {
 			d.problem(n.GetToken(), key, "want %s, not keys below it", wanted(into))
 			return
 		}
@@ -107,16 +107,10 @@ func assign(into reflect.Value, text string) error {
 		return err
 	case encoding.TextUnmarshaler:
 		return field.UnmarshalText([]byte(text))
-	case *[]string:
-		*field = []string{}
-		for name := range strings.SplitSeq(text, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				*field = append(*field, name)
-			}
-		}
-		return nil
 	}
 	switch into.Kind() {
+	case reflect.Slice:
+		return assignList(into, text)
 	case reflect.String:
 		into.SetString(text)
 		return nil
@@ -135,6 +129,34 @@ func assign(into reflect.Value, text string) error {
 	return fmt.Errorf("%q does not fit; want %s", text, wanted(into))
 }
 
+// assignList fills a list from one scalar: items are separated by commas,
+// headers, which may hold commas, by line breaks.
+func assignList(into reflect.Value, text string) error {
+	separator := ","
+	if into.Type() == reflect.TypeFor[[]Header]() {
+		separator = "\n"
+	}
+	list := reflect.MakeSlice(into.Type(), 0, 0)
+	for item := range strings.SplitSeq(text, separator) {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		one := reflect.New(into.Type().Elem()).Elem()
+		if err := assign(one, item); err != nil {
+			return err
+		}
+		list = reflect.Append(list, one)
+	}
+	into.Set(list)
+	return nil
+}
+
+// isText: the field is written as one scalar, whatever it is made of.
+func isText(field reflect.Value) bool {
+	_, is := field.Addr().Interface().(encoding.TextUnmarshaler)
+	return is
+}
+
 // wanted says what a field takes.
 func wanted(field reflect.Value) string {
 	switch field.Addr().Interface().(type) {
@@ -144,6 +166,18 @@ func wanted(field reflect.Value) string {
 		return strings.TrimPrefix(rateForms, "want ")
 	case *Size:
 		return strings.TrimPrefix(sizeForms, "want ")
+	case *ByteRate:
+		return strings.TrimPrefix(byteRateForms, "want ")
+	case *Share:
+		return strings.TrimPrefix(shareForms, "want ")
+	case *Membership:
+		return strings.TrimPrefix(membershipForms, "want ")
+	case *WeightedSize:
+		return strings.TrimPrefix(weightedForms, "want ")
+	case *Header:
+		return strings.TrimPrefix(headerForms, "want ")
+	case *Condition:
+		return strings.TrimPrefix(conditionForms, "want ")
 	}
 	switch field.Kind() {
 	case reflect.Int:

@@ -142,7 +142,23 @@ func (d *draft) apply(s setting) error {
 		field = next
 	}
 	d.set[s.key] = origin{flag: strings.TrimSpace(s.flag + " " + s.value)}
+	d.replace(s.key)
 	return assign(field, s.value)
+}
+
+// replace has a flag for one of two keys that exclude each other take the place
+// of the file's other one.
+func (d *draft) replace(key string) {
+	other := map[string]string{"size": "sizes", "sizes": "size"}[key]
+	if at, set := d.set[other]; !set || at.flag != "" {
+		return
+	}
+	delete(d.set, other)
+	if other == "size" {
+		d.Size = 0
+	} else {
+		d.Sizes = nil
+	}
 }
 
 // onlyMapping is a file's single document, which must consist of keys.

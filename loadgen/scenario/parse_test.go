@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 		want     Scenario
 	}{
 		{"", Scenario{
-			Workload: Fanout, Connections: 1000, Rooms: 1, Publishers: 1, Rate: 10, Size: 128, Payload: Padding,
+			Workload: Fanout, Connections: 1000, Rooms: 1, Membership: RoundRobin, Publishers: 1, Rate: 10, Arrivals: Constant, Size: 128, Payload: Padding,
 			Phases:      Phases{Ramp: ramp, Idle: MinIdle, WarmUp: 2 * time.Second, Measure: 10 * time.Second, Drain: 10 * time.Second},
 			LatencyFrom: FromDue, Require: []string{"delivery", "ledger"},
 			Target: Target{Subscribe: "/rooms/{room}", Publish: "/rooms/{room}?self=0"},
@@ -73,6 +73,21 @@ func TestDependentDefaults(t *testing.T) {
 		{"require=cpu,ledger", func(s Scenario) any { return s.Require }, []string{"cpu", "ledger"}},
 		{"workload=echo rate=100/s", func(s Scenario) any { return []any{s.Window, s.LatencyFrom, s.ClosedLoop()} }, []any{0, FromDue, false}},
 		{"workload=echo rate=0", func(s Scenario) any { return []any{s.Window, s.LatencyFrom, s.ClosedLoop()} }, []any{1, FromSent, true}},
+		{"sizes=128B:70,1KiB:30", func(s Scenario) any { return []any{s.Size, s.LargestSize(), s.Distribution()} },
+			[]any{Size(0), Size(1 << 10), []WeightedSize{{128, 70}, {1 << 10, 30}}}},
+		{"size=1KiB", func(s Scenario) any { return []any{s.LargestSize(), s.Distribution()} },
+			[]any{Size(1 << 10), []WeightedSize{{1 << 10, 1}}}},
+		{"workload=connect", func(s Scenario) any { return []any{s.LargestSize(), len(s.Distribution())} }, []any{Size(0), 0}},
+		{"membership=zipf", func(s Scenario) any { return []any{s.Membership, s.Membership.Exponent()} }, []any{Membership("zipf:1"), 1.0}},
+		{"slow.share=0.01%", func(s Scenario) any { return []any{s.Slow, s.SlowSubscribers(), s.SilentSubscribers()} },
+			[]any{Slow{0.0001, 4 << 10, 1 << 10}, 1, 0}},
+		{"slow.share=1% slow.pace=0", func(s Scenario) any { return []any{s.Slow, s.SlowSubscribers()} }, []any{Slow{0.01, 4 << 10, 0}, 10}},
+		{"reconnect.most=5s", func(s Scenario) any { return s.Reconnect }, Reconnect{100 * time.Millisecond, 5 * time.Second}},
+		{"reconnect.most=50ms", func(s Scenario) any { return s.Reconnect }, Reconnect{50 * time.Millisecond, 50 * time.Millisecond}},
+		{"churn.rate=50/s", func(s Scenario) any { return s.Churns() }, 495}, // 10s less the 100ms away
+		{"slo=lost==0,sent>5", func(s Scenario) any { return s.SLO },
+			[]Condition{{Metric: "lost", Op: "==", Unit: Number}, {Metric: "sent", Op: ">", Value: 5, Unit: Number}}},
+		{"headers=X-A:b,c", func(s Scenario) any { return s.Headers }, []Header{{"X-A", "b,c"}}},
 		{"allow=lost", func(s Scenario) any { return []any{s.Allows("lost"), s.Allows("corrupt")} }, []any{true, false}},
 		{"require=cpu", func(s Scenario) any { return []any{s.Requires("cpu"), s.Requires("ledger")} }, []any{true, false}},
 	} {
@@ -90,9 +105,18 @@ question: |
 workload: fanout
 connections: 10_000
 rooms: 4
+membership: zipf:1.2
 publishers: 8
 rate: 30/min
-size: 1KiB
+arrivals: poisson
+sizes: [128B:70, 1KiB:25, "16KiB:5"]
+churn: {rate: 50/s}
+reconnect: {first: 50ms, most: 5s}
+slow: {share: 1%, buffer: 8KiB, pace: 2KiB/s}
+silent: {share: 2%}
+headers: ["Authorization: Bearer {token}", "X-Id: {connection}, again"]
+tls: {server-name: example.org}
+slo: [delivery.p99 < 50ms, "lost == 0 after 5s abort", target.rss_per_connection <= 2KiB]
 binary: true
 payload: json
 deflate: true
@@ -118,7 +142,14 @@ toy: {connections: 40, phases: {measure: 2500ms}}
 func TestEveryKey(t *testing.T) {
 	want := Scenario{
 		Name: "every", Version: 3, Question: "Does every key arrive?", Workload: Fanout,
-		Connections: 10_000, Rooms: 4, Publishers: 8, Rate: 0.5, Size: 1024, Binary: true, Payload: JSON, Deflate: true,
+		Connections: 10_000, Rooms: 4, Membership: "zipf:1.2", Publishers: 8, Rate: 0.5, Arrivals: Poisson,
+		Sizes: []WeightedSize{{128, 70}, {1 << 10, 25}, {16 << 10, 5}}, Binary: true, Payload: JSON, Deflate: true,
+		Churn: Churn{50}, Reconnect: Reconnect{50 * time.Millisecond, 5 * time.Second},
+		Slow: Slow{0.01, 8 << 10, 2 << 10}, Silent: Silent{0.02}, TLS: TLS{"example.org"},
+		Headers: []Header{{"Authorization", "Bearer {token}"}, {"X-Id", "{connection}, again"}},
+		SLO: []Condition{{Metric: "delivery.p99", Op: "<", Value: 0.05, Unit: Seconds},
+			{Metric: "lost", Op: "==", Unit: Number, After: 5 * time.Second, Abort: true},
+			{Metric: "target.rss_per_connection_bytes", Op: "<=", Value: 2048, Unit: Bytes}},
 		Phases: Phases{Ramp: Ramp{InFlight: 8, Timeout: 3 * time.Second, Rate: 500}, Idle: time.Second,
 			WarmUp: 1500 * time.Millisecond, Measure: 4 * time.Second, Drain: 90 * time.Second},
 		Workers: 2, Loops: 3, ReceiveBuffer: 64 << 10, LatencyFrom: FromSent,
@@ -237,6 +268,56 @@ func TestProblems(t *testing.T) {
 		{"allow: [lost, lost]", []string{`2:1: allow: "lost" stands twice`}},
 		{"allow: [delayed]", []string{`2:1: allow: "delayed" is unknown; want any of lost, duplicated, reordered, corrupt, misrouted`}},
 		{"latency-from: now", []string{`2:1: latency-from: "now" is unknown; want due or sent`}},
+		{"arrivals: uniform", []string{`2:1: arrivals: "uniform" is unknown; want constant or poisson`}},
+		{"workload: echo\narrivals: poisson", []string{`3:1: arrivals: "poisson" needs a timetable, and an echo at rate 0 is a closed loop; set rate, or leave it out`}},
+		{"workload: connect\narrivals: poisson", []string{`3:1: arrivals: is not for workload connect; leave it out`}},
+		{"arrivals: poisson\nrate: 2000000/s", []string{`phases.measure: 10s at 2000000/s is 20000000 publications, whose times a table must hold; want at most 16777216, or constant arrivals`}},
+		{"size: 1KiB\nsizes: 64B:1", []string{`3:1: sizes: stands beside size; leave one of the two out`}},
+		{"sizes: 64B", []string{`2:8: sizes: "64B" has no weight; want a size and its weight: "1KiB:25"`}},
+		{"sizes: [64B:1, 1KiB:x]", []string{`2:16: sizes[1]: "x" is not a whole number; want a size and its weight: "1KiB:25"`}},
+		{"sizes: [{64B: 1}]", []string{`2:9: sizes[0]: want a size and its weight: "1KiB:25", not keys below it`}},
+		{"sizes: 47B:1,64B:0,64B:1", []string{
+			`2:1: sizes: 47B is out of range; want 48B, the length of the stamp, to 16777215B`,
+			`2:1: sizes: 64B:0: weight 0 is out of range; want 1 to 1000000`, `2:1: sizes: 64B stands twice`}},
+		{"payload: json\nsizes: 64B:1", []string{`3:1: sizes: 64B is too short for a payload of JSON; want 128B or more`}},
+		{"sizes: " + strings.Repeat("1KiB:1,", 17), append([]string{`2:1: sizes: 17 sizes; want at most 16`},
+			slices.Repeat([]string{`2:1: sizes: 1KiB stands twice`}, 16)...)},
+		{"membership: zip", []string{`2:13: membership: "zip" is unknown; want round-robin, zipf or zipf with its exponent: "zipf:1.2"`}},
+		{"membership: zipf:0x1", []string{`2:13: membership: "zipf:0x1" is unknown; want round-robin, zipf or zipf with its exponent: "zipf:1.2"`}},
+		{"membership: zipf:11", []string{`2:1: membership: "zipf:11" is out of range; want round-robin, zipf or zipf with its exponent: "zipf:1.2", above 0 and at most 10`}},
+		{"workload: echo\nmembership: zipf", []string{`3:1: membership: is not for workload echo; leave it out`}},
+		{"churn: {rate: 5001/s}", []string{`2:9: churn.rate: 5001/s is out of range for 1000 subscribers that are neither slow nor silent; want at most 5000/s, each 5 times a second`}},
+		{"churn: {rate: 1/min}", []string{`2:9: churn.rate: at 0.016666666666666666/s nobody leaves and comes back within 10s; want a higher rate or a longer phases.measure`}},
+		{"workload: echo\nchurn: {rate: 1/s}", []string{`3:9: churn.rate: is not for workload echo; leave it out`}},
+		{"workload: connect\nslow: {share: 1%}", []string{`3:8: slow.share: is not for workload connect; leave it out`}},
+		{"workload: echo\nsilent: {share: 1%}", []string{`3:10: silent.share: is not for workload echo; leave it out`}},
+		{"slow: {share: 1}", []string{`2:15: slow.share: 1 has no unit; want a percentage up to 100%: "1%"`}},
+		{"slow: {share: 101%}", []string{`2:15: slow.share: 101% is more than all; want a percentage up to 100%: "1%"`}},
+		{"slow: {share: 60%}\nsilent: {share: 50%}", []string{`2:8: slow.share: 600 slow and 500 silent of 1000 subscribers; want at most all together`}},
+		{"slow: {buffer: 8KiB}", []string{`2:8: slow.buffer: is of slow subscribers, of which there are none; set slow.share, or leave it out`}},
+		{"slow: {share: 1%, buffer: 4095B}", []string{`2:19: slow.buffer: 4095B is out of range; want 4KiB to 1GiB`}},
+		{"slow: {share: 1%, pace: 1KiB}", []string{`2:25: slow.pace: "1KiB" has no known unit; want bytes per second with their unit: "512B/s" or "1KiB/s"`}},
+		{"reconnect: {first: 1s}", []string{`2:13: reconnect.first: 1s is the first of no waits; set reconnect.most, or leave it out`}},
+		{"reconnect: {first: 2s, most: 1s}", []string{`2:13: reconnect.first: 2s is out of range; want above 0 and up to reconnect.most, 1s`}},
+		{"reconnect: {most: 2h}", []string{`2:13: reconnect.most: 2h0m0s is out of range; want up to 1h`}},
+		{"workload: echo\nreconnect: {most: 2s}", []string{`3:13: reconnect.most: is not for workload echo; leave it out`}},
+		{"headers: [X-A]", []string{`2:11: headers[0]: "X-A" has no colon; want "Name: value"`}},
+		{`headers: ["X A: b"]`, []string{`2:11: headers[0]: "X A" is not the name of a header (RFC 9110 §5.1); want "Name: value"`}},
+		{`headers: ["X-A: b", "X-B: b\r\nX-C: d"]`, []string{`2:21: headers[1]: X-B: the value "b\r\nX-C: d" holds a control character (RFC 9110 §5.5); leave it out`}},
+		{`headers: ["sec-websocket-key: x"]`, []string{`2:11: headers[0]: sec-websocket-key is the handshake's own; leave it out`}},
+		{`headers: ["Host: x"]`, []string{`2:11: headers[0]: Host is the handshake's own; leave it out`}},
+		{`headers: ["X-A: {tokn}"]`, []string{`2:11: headers[0]: X-A: {tokn} is unknown; want {connection} or {token}`}},
+		{`headers: ["X-A: b", "x-a: c"]`, []string{`2:1: headers: x-a stands twice`}},
+		{"tls: {server-name: 'a:443'}", []string{`2:7: tls.server-name: "a:443" is not the name of a host; want for example "example.org"`}},
+		{"slo: [delivery.p99]", []string{`2:7: slo[0]: "delivery.p99" has no operator; ` + conditionForms}},
+		{"slo:\n  - lost == 0\n  - delivry.p99 < 1ms", []string{`4:5: slo[1]: metric "delivry.p99" is unknown; did you mean "delivery.p99"?`}},
+		{"slo: [lost = 0]", []string{`2:7: slo[0]: operator "=" is unknown; want <, <=, >, >=, == or !=`}},
+		{"slo: [delivery.p99 <]", []string{`2:7: slo[0]: "delivery.p99 <" has no value; ` + conditionForms}},
+		{"slo: [delivery.p99 < 5]", []string{`2:7: slo[0]: delivery.p99: 5 has no unit; want a duration with its unit: "500ms", "10s" or "1m30s"`}},
+		{"slo: [target.resident < 5s]", []string{`2:7: slo[0]: target.resident: "5s" has no known unit; want a size with its unit: "128B", "64KiB", "1MiB" or "1MB"`}},
+		{"slo: [lost < 5B]", []string{`2:7: slo[0]: lost: "5B" is not a plain number, which this metric wants`}},
+		{"slo: [lost < 5 before 3s]", []string{`2:7: slo[0]: "before 3s" is out of place; ` + conditionForms}},
+		{"slo: [lost < 5 after 3]", []string{`2:7: slo[0]: after: 3 has no unit; want a duration with its unit: "500ms", "10s" or "1m30s"`}},
 		{"rooms: 5\ntoy: {connections: 2}", []string{`2:1: rooms: 5 rooms for 2 connections; want 1 to connections`}},
 
 		// All of them at once, in the toy block too.
@@ -322,9 +403,25 @@ func TestHash(t *testing.T) {
 	if base.Hash() != same.Hash() || len(base.Hash()) != 64 {
 		t.Errorf("hashes %s and %s", base.Hash(), same.Hash())
 	}
+	// What nobody used to be asked changes no hash from before.
+	for workload, want := range map[string]string{
+		"fanout":  "e0183b73312fd8acfe0aba763bfe0a5ee406362cf94f2d99801ac8a90688b9b4",
+		"echo":    "2a8069bf617ba86e40dd6051bc799acc73d26f78c666349853fe35a29c22fbf6",
+		"connect": "4dabe075c19bc3011ca011e844c00f785ec534107515f122420c2b4f0631eb08",
+	} {
+		if s, err := New(Set("workload", workload, "")); err != nil || s.Hash() != want {
+			t.Errorf("the hash of %s is %s, want %s (%v)", workload, s.Hash(), want, err)
+		}
+	}
+	judged, err := New(Set("slo", "lost == 0", ""))
+	if err != nil || judged.Hash() != base.Hash() {
+		t.Errorf("a condition changes the hash: %v", err)
+	}
 	seen := map[string]string{base.Hash(): "nothing"}
 	for _, change := range []string{"connections=999", "rate=11/s", "size=129B", "binary=true", "payload=json", "deflate=true", "phases.idle=501ms",
-		"require=cpu", "allow=lost", "target.subscribe=/x", "server.workers=2", "version=2"} {
+		"require=cpu", "allow=lost", "target.subscribe=/x", "server.workers=2", "version=2",
+		"arrivals=poisson", "sizes=128B:1", "sizes=128B:2", "membership=zipf", "membership=zipf:2", "churn.rate=5/s", "reconnect.most=1s",
+		"slow.share=1%", "silent.share=1%", "headers=A:b", "tls.server-name=x"} {
 		s, err := New(settings(change)...)
 		if err != nil {
 			t.Fatal(err)

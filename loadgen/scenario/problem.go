@@ -101,7 +101,7 @@ func excerpt(lines []string, line, column int) string {
 
 // suggestion is `; did you mean "rooms"?` if one of the known names is close.
 func suggestion(found string, known []string) string {
-	best, least := "", max(2, len(found)/3)+1
+	best, least := "", min(max(2, len(found)/3), len(found)/2)+1
 	for _, name := range known {
 		if d := distance(found, name); d < least {
 			best, least = name, d

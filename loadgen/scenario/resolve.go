@@ -16,12 +16,19 @@ func Default() Scenario {
 }
 
 // Hash identifies the workload: SHA-256, in hexadecimal, over the resolved
-// scenario as JSON without its name and question. Equal hashes ask the same of
-// generator and target.
+// scenario as JSON without its name, its question and its conditions. Equal
+// hashes ask the same of generator and target.
 func (s Scenario) Hash() string {
-	s.Name, s.Question = "", ""
+	s.Name, s.Question, s.SLO = "", "", nil
+	// As in results from before there was a choice.
 	if s.Payload == Padding {
-		s.Payload = "" // as in results from before there was a choice
+		s.Payload = ""
+	}
+	if s.Arrivals == Constant {
+		s.Arrivals = ""
+	}
+	if s.Membership == RoundRobin {
+		s.Membership = ""
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -60,10 +67,18 @@ func (d *draft) resolve(name string) {
 	fill(d, "phases.ramp.timeout", &s.Phases.Ramp.Timeout, 10*time.Second)
 	fill(d, "phases.idle", &s.Phases.Idle, MinIdle)
 	fill(d, "allow", &s.Allow, []string{})
+	if s.Slow.Share > 0 {
+		fill(d, "slow.buffer", &s.Slow.Buffer, 4<<10)
+		fill(d, "slow.pace", &s.Slow.Pace, 1<<10)
+	}
+	if s.Reconnect.Most > 0 {
+		fill(d, "reconnect.first", &s.Reconnect.First, min(100*time.Millisecond, s.Reconnect.Most))
+	}
 	switch s.Workload {
 	case Fanout:
 		fill(d, "rooms", &s.Rooms, 1)
 		fill(d, "publishers", &s.Publishers, s.Rooms)
+		fill(d, "membership", &s.Membership, RoundRobin)
 		fill(d, "rate", &s.Rate, 10)
 		fill(d, "target.subscribe", &s.Target.Subscribe, "/rooms/{room}")
 		fill(d, "target.publish", &s.Target.Publish, "/rooms/{room}?self=0")
@@ -76,7 +91,12 @@ func (d *draft) resolve(name string) {
 		fill(d, "require", &s.Require, []string{GroupConnect})
 		return
 	}
-	fill(d, "size", &s.Size, 128)
+	if len(s.Sizes) == 0 {
+		fill(d, "size", &s.Size, 128)
+	}
+	if !s.ClosedLoop() {
+		fill(d, "arrivals", &s.Arrivals, Constant)
+	}
 	fill(d, "payload", &s.Payload, Padding)
 	fill(d, "phases.warm-up", &s.Phases.WarmUp, 2*time.Second)
 	fill(d, "phases.measure", &s.Phases.Measure, 10*time.Second)

@@ -124,9 +124,12 @@ type Scenario struct {
 	// connections (connect). Publishers of a fan-out come on top. 1 to 2^24,
 	// default 1,000.
 	Connections int `yaml:"connections" json:"connections"`
-	// Rooms: subscriber i is a member of room i mod Rooms. At most one per
+	// Rooms that the subscribers fall to by Membership. At most one per
 	// connection. Default 1; echo and connect none.
 	Rooms int `yaml:"rooms" json:"rooms"`
+	// Membership is round-robin, or zipf with an exponent up to [MaxExponent]:
+	// "zipf:1.2". Default round-robin; echo and connect none.
+	Membership Membership `yaml:"membership" json:"membership,omitempty"`
 	// Publishers: publisher p publishes to room p mod Rooms; a multiple of
 	// Rooms. Default Rooms; echo and connect none.
 	Publishers int `yaml:"publishers" json:"publishers"`
@@ -135,12 +138,19 @@ type Scenario struct {
 	// connections). An echo at rate 0 is a closed loop with Window messages in
 	// flight on each connection. Default fanout 10/s, echo 0; connect none.
 	Rate Rate `yaml:"rate" json:"rate_per_second"`
+	// Arrivals is constant or poisson. Default constant; a closed loop and
+	// connect none.
+	Arrivals Arrivals `yaml:"arrivals" json:"arrivals,omitempty"`
 	// Window is how many messages a closed-loop echo keeps in flight on each
 	// connection. Default 1; anything but a closed-loop echo none.
 	Window int `yaml:"window" json:"window"`
 	// Size of a publication's payload in bytes, [MinSize] to [MaxSize].
-	// Default 128B; connect none.
+	// Default 128B; none with Sizes, connect none.
 	Size Size `yaml:"size" json:"size_bytes"`
+	// Sizes is a distribution in place of Size, of up to [MaxSizes] different
+	// sizes: "128B:70,1KiB:25,16KiB:5". Each publication's is drawn from the
+	// seed. Default none.
+	Sizes []WeightedSize `yaml:"sizes" json:"sizes,omitempty"`
 	// Binary publishes binary messages instead of text. Default false.
 	Binary bool `yaml:"binary" json:"binary"`
 	// Payload is padding or json. Default padding; connect none.
@@ -149,6 +159,17 @@ type Scenario struct {
 	// is delivered compressed is inflated, and publishers that negotiated it
 	// compress what gets shorter by it. Default false.
 	Deflate bool `yaml:"deflate" json:"deflate,omitempty"`
+
+	// Churn, Slow and Silent are for a fan-out's subscribers, Reconnect for all
+	// connections of a fan-out and of connect. Default none of them.
+	Churn     Churn     `yaml:"churn" json:"churn,omitzero"`
+	Reconnect Reconnect `yaml:"reconnect" json:"reconnect,omitzero"`
+	Slow      Slow      `yaml:"slow" json:"slow,omitzero"`
+	Silent    Silent    `yaml:"silent" json:"silent,omitzero"`
+
+	// Headers are added to every handshake's request. Default none.
+	Headers []Header `yaml:"headers" json:"headers,omitempty"`
+	TLS     TLS      `yaml:"tls" json:"tls,omitzero"`
 
 	Phases Phases `yaml:"phases" json:"phases"`
 
@@ -170,6 +191,9 @@ type Scenario struct {
 	Require []string `yaml:"require" json:"require"`
 	// Allow lists ledger entries that do not fail the run. Default none.
 	Allow []string `yaml:"allow" json:"allow"`
+	// SLO lists conditions on the run's numbers. A breach fails the run.
+	// Default none.
+	SLO []Condition `yaml:"slo" json:"slo,omitempty"`
 
 	Target Target `yaml:"target" json:"target"`
 	// Server is how bench starts the reference server for this scenario.

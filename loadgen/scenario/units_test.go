@@ -17,6 +17,18 @@ func TestRates(t *testing.T) {
 			t.Errorf("%q is %v, want %v (%v)", text, float64(got), float64(want), err)
 		}
 	}
+	for text, want := range map[string]ByteRate{"1KiB/s": 1024, "512B/s": 512, "1.5MB/s": 1.5e6, "0": 0} {
+		var got ByteRate
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q is %v, want %v (%v)", text, got, want, err)
+		}
+	}
+	for text, want := range map[string]Share{"1%": 0.01, "0.5 %": 0.005, "100%": 1, "0": 0} {
+		var got Share
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q is %v, want %v (%v)", text, got, want, err)
+		}
+	}
 	for _, text := range []string{"", "200", "/s", "200/d", "0x10/s", "1_0/s", "NaN/s", "-1/s", "1e999/s"} {
 		if err := new(Rate).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was read as a rate", text)
@@ -77,8 +89,19 @@ func TestJSONHasNumbers(t *testing.T) {
 	if err := json.Unmarshal(b, &fields); err != nil {
 		t.Fatal(err)
 	}
-	if fields["rate_per_second"] != 0.5 || fields["size_bytes"] != 1024.0 {
-		t.Errorf("rate %v, size %v", fields["rate_per_second"], fields["size_bytes"])
+	for key, want := range map[string]any{
+		"rate_per_second": 0.5, "arrivals": "poisson", "membership": "zipf:1.2", "receive_buffer_bytes": 65536.0,
+		"churn": map[string]any{"rate_per_second": 50.0}, "silent": map[string]any{"share": 0.02},
+		"slow":    map[string]any{"share": 0.01, "buffer_bytes": 8192.0, "pace_bytes_per_second": 2048.0},
+		"headers": []any{"Authorization: Bearer {token}", "X-Id: {connection}, again"},
+		"slo":     []any{"delivery.p99 < 50ms", "lost == 0 after 5s abort", "target.rss_per_connection_bytes <= 2KiB"},
+	} {
+		if !reflect.DeepEqual(fields[key], want) {
+			t.Errorf("%s: %v, want %v", key, fields[key], want)
+		}
+	}
+	if sizes := fields["sizes"].([]any); !reflect.DeepEqual(sizes[1], map[string]any{"size_bytes": 1024.0, "weight": 25.0}) {
+		t.Errorf("sizes %v", sizes)
 	}
 	var back Scenario
 	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, s) {

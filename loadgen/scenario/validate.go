@@ -14,9 +14,12 @@ func (s Scenario) Validate() error {
 	// What else is right depends on the workload.
 	if c.workload() {
 		c.load()
+		c.members()
+		c.handshake()
 		c.phases()
 		c.generator()
 		c.names()
+		c.conditions()
 	}
 	if len(c.problems) > 0 {
 		return c.problems
@@ -63,9 +66,12 @@ func (c *checker) load() {
 	if c.Workload == Connect {
 		c.notFor("rate", c.Rate == 0)
 		c.notFor("size", c.Size == 0)
+		c.notFor("sizes", len(c.Sizes) == 0)
+		c.notFor("arrivals", c.Arrivals == "")
 		c.notFor("payload", c.Payload == "")
 	} else {
 		c.payload()
+		c.arrivals()
 	}
 	if c.ClosedLoop() {
 		c.within("window", c.Window, 1, 1024)
@@ -77,11 +83,42 @@ func (c *checker) load() {
 }
 
 func (c *checker) payload() {
-	c.want(c.Size >= MinSize && c.Size <= MaxSize, "size",
-		"%v is out of range; want %dB, the length of the stamp, to %dB", c.Size, MinSize, MaxSize)
 	c.want(c.Payload == Padding || c.Payload == JSON, "payload", "%q is unknown; want padding or json", c.Payload)
-	c.want(c.Payload != JSON || c.Size >= MinJSONSize, "size",
-		"%v is too short for a payload of JSON; want %dB or more", c.Size, MinJSONSize)
+	if len(c.Sizes) == 0 {
+		c.size("size", c.Size)
+		return
+	}
+	c.want(c.Size == 0, "sizes", "stands beside size; leave one of the two out")
+	c.want(len(c.Sizes) <= MaxSizes, "sizes", "%d sizes; want at most %d", len(c.Sizes), MaxSizes)
+	for i, w := range c.Sizes {
+		c.size("sizes", w.Size)
+		c.want(w.Weight >= 1 && w.Weight <= MaxWeight, "sizes", "%v: weight %d is out of range; want 1 to %d", w, w.Weight, MaxWeight)
+		twice := slices.ContainsFunc(c.Sizes[:i], func(other WeightedSize) bool { return other.Size == w.Size })
+		c.want(!twice, "sizes", "%v stands twice", w.Size)
+	}
+}
+
+func (c *checker) size(key string, size Size) {
+	c.want(size >= MinSize && size <= MaxSize, key,
+		"%v is out of range; want %dB, the length of the stamp, to %dB", size, MinSize, MaxSize)
+	c.want(c.Payload != JSON || size >= MinJSONSize, key,
+		"%v is too short for a payload of JSON; want %dB or more", size, MinJSONSize)
+}
+
+func (c *checker) arrivals() {
+	if c.ClosedLoop() {
+		c.want(c.Arrivals == "", "arrivals", "%q needs a timetable, and an echo at rate 0 is a closed loop; set rate, or leave it out", c.Arrivals)
+		return
+	}
+	c.want(c.Arrivals == Constant || c.Arrivals == Poisson, "arrivals", "%q is unknown; want constant or poisson", c.Arrivals)
+	for _, phase := range []struct {
+		key string
+		d   time.Duration
+	}{{"phases.warm-up", c.Phases.WarmUp}, {"phases.measure", c.Phases.Measure}} {
+		n := float64(c.Rate) * phase.d.Seconds()
+		c.want(c.Arrivals != Poisson || n <= MaxPoisson, phase.key,
+			"%v at %v is %.0f publications, whose times a table must hold; want at most %d, or constant arrivals", phase.d, c.Rate, n, MaxPoisson)
+	}
 }
 
 func (c *checker) fanout() {

@@ -64,6 +64,13 @@ func (f Faults) String() string {
 		f.Lost, f.Duplicated, f.Reordered, f.Corrupt, f.Misrouted)
 }
 
+func (f Faults) plus(o Faults) Faults {
+	return Faults{
+		Lost: f.Lost + o.Lost, Duplicated: f.Duplicated + o.Duplicated, Reordered: f.Reordered + o.Reordered,
+		Corrupt: f.Corrupt + o.Corrupt, Misrouted: f.Misrouted + o.Misrouted,
+	}
+}
+
 // Trial is what one trial contributes.
 type Trial struct {
 	// Values of metrics in their units. What was not measured, or cannot be
@@ -102,7 +109,8 @@ func (p Pair) Void() string {
 type Rules struct {
 	Metrics []Metric `json:"metrics"`
 	// Noise is by how much two trials of one server differ on this machine, by
-	// metric, see [Noise]; a minimum effect is never below it. nil if it has
+	// metric, see [Noise]. Over n pairs an estimate is apart by less, by the
+	// square root of n, and a minimum effect is never below that. nil if it has
 	// not been measured.
 	Noise map[string]float64 `json:"noise,omitempty"`
 	// Alpha is the chance, at most, that any gating metric of an unchanged
@@ -130,8 +138,12 @@ type Judged struct {
 	// gating metrics. Of a metric that does not gate both are the same.
 	P        float64 `json:"p"`
 	Adjusted float64 `json:"p_adjusted"`
-	// Effect is the minimum effect that was applied, as a share.
+	// Effect is the minimum effect that was applied, as a share: the stated one,
+	// or the noise of an estimate over so many pairs if that is larger.
 	Effect float64 `json:"effect"`
+	// Margin within which the interval must lie for sides that show no change to
+	// be equivalent: the stated effect, or the noise of a pair if that is larger.
+	Margin float64 `json:"margin"`
 	// Verdict of a gating metric; "" of one that is only reported.
 	Verdict Verdict `json:"verdict,omitempty"`
 	// Why in a few words, where the numbers do not say it.

@@ -91,18 +91,31 @@ func TestTheGateCanFail(t *testing.T) {
 	}
 }
 
-// A change below what two trials of one server differ by is none.
-func TestNoiseRaisesTheMinimumEffect(t *testing.T) {
-	pairs := pairsOf(around(8, 1, 12), cheaper)
-	r := rules(12, cheaper)
-	r.Noise = map[string]float64{cpu: 0.12}
-	got := compare.Judge(pairs, r)
-	if got.Verdict != compare.Equivalent || got.Metrics[0].Effect != 0.12 {
-		t.Errorf("8 %% at a noise of 12 %%: %s at %v, want equivalent at 0.12", got.Verdict, got.Metrics[0].Effect)
-	}
-	r.Noise[cpu] = 0.01
-	if got := compare.Judge(pairs, r); got.Verdict != compare.Regression || got.Metrics[0].Effect != 0.05 {
-		t.Errorf("8 %% at a noise of 1 %%: %s at %v, want regression at the stated 0.05", got.Verdict, got.Metrics[0].Effect)
+// What estimates over so many pairs of one server differ by is no change, and
+// sides that differ by less than two trials of one server are equivalent.
+func TestNoiseRaisesTheBounds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		percent []float64
+		noise   float64
+		effect  float64 // at least to hundredths of a percent
+		want    compare.Verdict
+	}{
+		{"8 % at little noise", around(8, 1, 12), 0.01, 0.05, compare.Regression},
+		{"8 % where 12 pairs are 3.3 % apart", around(8, 1, 12), 0.12, 0.05, compare.Regression},
+		{"8 % where 16 pairs are 7 % apart", around(8, 1, 16), 0.32, 0.0719, compare.Regression},
+		{"8 % where 12 pairs are 10 % apart", around(8, 1, 12), 0.42, 0.1065, compare.Equivalent},
+		{"no change, too loose for 5 %", around(0, 12, 12), 0, 0.05, compare.Inconclusive},
+		{"no change, and no looser than noise", around(0, 12, 12), 0.12, 0.05, compare.Equivalent},
+		{"4 %, perhaps less: noise excuses no change that is shown", around(4, 3.5, 12), 0.12, 0.05, compare.Inconclusive},
+	} {
+		r := rules(len(c.percent), cheaper)
+		r.Noise = map[string]float64{cpu: c.noise}
+		got := compare.Judge(pairsOf(c.percent, cheaper), r)
+		j := got.Metrics[0]
+		if got.Verdict != c.want || math.Abs(j.Effect-c.effect) > 5e-5 || j.Margin != max(0.05, c.noise) {
+			t.Errorf("%s: %s %v at %.4f within %.4f, want %s at %v", c.name, got.Verdict, got.Reasons, j.Effect, j.Margin, c.want, c.effect)
+		}
 	}
 }
 
@@ -233,13 +246,19 @@ func TestVerdictAndIntervalAgree(t *testing.T) {
 				pairs[i].Candidate.Values[m.Name] *= rapid.Float64Range(0.9, 1.1+float64(k)/10).Draw(t, m.Name)
 			}
 		}
-		for _, j := range compare.Judge(pairs, rules(12, metrics...)).Metrics {
+		r := rules(12, metrics...)
+		r.Noise = map[string]float64{cpu: 0.08}
+		for _, j := range compare.Judge(pairs, r).Metrics {
 			excludes := *j.Low > 1 || *j.High < 1
 			if changed := j.Verdict == compare.Regression || j.Verdict == compare.Improvement; changed && (!excludes || j.Adjusted > 0.05) {
 				t.Fatalf("%s: %s, but the interval is %v to %v and p %v", j.Name, j.Verdict, *j.Low, *j.High, j.Adjusted)
 			}
-			if j.Verdict == compare.Equivalent && (*j.High >= 1+j.Effect || *j.Low <= 1/(1+j.Effect)) {
-				t.Fatalf("%s: equivalent within %v, but the interval is %v to %v", j.Name, j.Effect, *j.Low, *j.High)
+			bound := j.Margin
+			if excludes {
+				bound = j.Effect
+			}
+			if j.Verdict == compare.Equivalent && (*j.High >= 1+bound || *j.Low <= 1/(1+bound) || j.Level != 0.05) {
+				t.Fatalf("%s: equivalent within %v, but the interval at %v is %v to %v", j.Name, bound, j.Level, *j.Low, *j.High)
 			}
 		}
 	})

@@ -17,13 +17,29 @@ func Judge(pairs []Pair, rules Rules) Comparison {
 	for _, m := range rules.Metrics {
 		c.Metrics = append(c.Metrics, estimate(good, m, rules))
 	}
-	correct(good, c.Metrics, rules.Alpha)
-	for i := range c.Metrics {
-		if j := &c.Metrics[i]; j.Gating {
-			j.Verdict, j.Why = verdict(j)
-		}
+	correct(c.Metrics, rules.Alpha)
+	interval := func(j *Judged, level float64) (low, high float64) {
+		return stats.SignedRankInterval(slices.DeleteFunc(logRatios(good, j.Name), math.IsNaN), level)
 	}
-	c.conclude(pairs, rules)
+	for i := range c.Metrics {
+		j := &c.Metrics[i]
+		missing := ""
+		if j.N < len(good) {
+			missing = fmt.Sprintf("measured in %d of %d pairs", j.N, len(good))
+		}
+		j.weigh(rules.Alpha, missing, interval)
+	}
+	failed := c.faults(sum(pairs, func(p Pair) Faults { return p.Baseline.Faults }), sum(pairs, func(p Pair) Faults { return p.Candidate.Faults }))
+	if failed {
+		return c
+	}
+	if c.Voided > rules.MostVoid {
+		c.because(Invalid, fmt.Sprintf("%d pairs are void, %d may be", c.Voided, rules.MostVoid))
+	}
+	if c.Counted < rules.Pairs {
+		c.because(Invalid, fmt.Sprintf("%d of %d pairs count", c.Counted, rules.Pairs))
+	}
+	c.conclude()
 	return c
 }
 
@@ -52,7 +68,7 @@ func percentile95(values []float64) float64 { return stats.Quantile(values, 0.95
 // estimate is what the pairs say about a metric before it is known what else is
 // judged. A metric that lacks publications in any trial does not gate.
 func estimate(pairs []Pair, m Metric, rules Rules) Judged {
-	j := Judged{Metric: m, P: 1, Adjusted: 1, Level: rules.Alpha, Effect: max(m.MinEffect, rules.Noise[m.Name])}
+	j := Judged{Metric: m, P: 1, Adjusted: 1, Level: rules.Alpha}
 	var present, baseline, candidate []float64
 	for i, d := range logRatios(pairs, m.Name) {
 		j.Ratios = append(j.Ratios, math.Exp(d))
@@ -66,6 +82,7 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 		}
 	}
 	j.N = len(present)
+	j.bounds(rules.Noise[m.Name], math.Sqrt(1/float64(max(1, j.N))))
 	if j.N == 0 {
 		j.Gating, j.Why, j.Ratios = false, "not measured", nil
 		return j
@@ -77,9 +94,17 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	return j
 }
 
-// correct applies Holm's correction to the gating metrics, and gives each
-// interval the level that agrees with it.
-func correct(pairs []Pair, all []Judged, alpha float64) {
+// bounds sets how large a change must be and how small a difference: noise is
+// that of one pair, and closer how much less the estimate's is, which rests on
+// many.
+func (j *Judged) bounds(noise, closer float64) {
+	j.Effect = max(j.MinEffect, math.Expm1(math.Log1p(noise)*closer))
+	j.Margin = max(j.MinEffect, noise)
+}
+
+// correct applies Holm's correction to the gating metrics, and gives each the
+// level at which its interval agrees with it.
+func correct(all []Judged, alpha float64) {
 	var p []float64
 	for _, j := range all {
 		if j.Gating {
@@ -88,63 +113,87 @@ func correct(pairs []Pair, all []Judged, alpha float64) {
 	}
 	adjusted, levels := stats.Holm(p), stats.HolmLevels(p, alpha)
 	for i := range all {
-		j := &all[i]
-		if j.N == 0 {
-			continue
-		}
-		if j.Gating {
+		if j := &all[i]; j.Gating {
 			j.Adjusted, adjusted = adjusted[0], adjusted[1:]
 			j.Level, levels = levels[0], levels[1:]
-		}
-		present := slices.DeleteFunc(logRatios(pairs, j.Name), math.IsNaN)
-		if low, high := stats.SignedRankInterval(present, j.Level); !math.IsInf(low, 0) {
-			j.Low, j.High = number(math.Exp(low)), number(math.Exp(high))
 		}
 	}
 }
 
-// verdict of a gating metric. Bounds are symmetric in logarithms, so that
-// swapping the sides swaps the verdicts and nothing else.
-func verdict(j *Judged) (Verdict, string) {
-	if j.N < len(j.Ratios) {
-		return Invalid, fmt.Sprintf("measured in %d of %d pairs", j.N, len(j.Ratios))
+// weigh gives a metric its interval and, if it gates, its verdict; missing says
+// which values are, if any. That nothing matters is judged at the full level:
+// all metrics have to show it before the whole is equivalent, so that there is
+// no choice among them to correct for (Berger, Multiparameter hypothesis testing
+// and acceptance sampling, 1982).
+func (j *Judged) weigh(alpha float64, missing string, interval func(j *Judged, level float64) (low, high float64)) {
+	if j.N == 0 {
+		return
 	}
-	if j.Low == nil {
-		return Inconclusive, fmt.Sprintf("%d pairs are too few for an interval at %.3g", j.N, 1-j.Level)
-	}
-	bound := math.Log1p(j.Effect)
-	low, high, at := math.Log(*j.Low), math.Log(*j.High), math.Log(*j.Estimate)
-	changed := (low > 0 || high < 0) && j.P <= j.Level // they differ at most where pairs are tied
-	switch {
-	case changed && math.Abs(at) >= bound:
-		if (at > 0) == (j.Better == Lower) {
-			return Regression, ""
+	low, high := interval(j, j.Level)
+	if j.Gating {
+		if j.Verdict, j.Why = j.changed(low, high, missing); j.Verdict == Inconclusive {
+			if l, h := interval(j, alpha); j.same(l, h) {
+				j.Level, low, high = alpha, l, h // the interval that the verdict rests on
+				j.Verdict, j.Why = Equivalent, j.within(low, high)
+			}
 		}
-		return Improvement, ""
-	case low > -bound && high < bound:
-		return Equivalent, ""
-	case changed:
-		return Inconclusive, "changed, but it may be by less than the minimum effect"
 	}
-	return Inconclusive, "the interval holds both no change and more than the minimum effect"
+	if !math.IsInf(low, 0) {
+		j.Low, j.High = number(math.Exp(low)), number(math.Exp(high))
+	}
+}
+
+// changed is the verdict as far as the corrected test goes: a change that
+// matters, or inconclusive. Bounds are symmetric in logarithms, so that swapping
+// the sides swaps the verdicts and nothing else.
+func (j *Judged) changed(low, high float64, missing string) (Verdict, string) {
+	if missing != "" {
+		return Invalid, missing
+	}
+	at := math.Log(*j.Estimate)
+	switch {
+	case math.IsInf(low, 0):
+		return Inconclusive, fmt.Sprintf("%d on a side are too few for an interval at %.3g", j.N, 1-j.Level)
+	case low <= 0 && high >= 0 || j.P > j.Level: // they differ at most where pairs are tied
+		return Inconclusive, "the interval holds both no change and more than the machine's noise"
+	case math.Abs(at) < math.Log1p(j.Effect):
+		return Inconclusive, "changed, but it may be by less than the minimum effect"
+	case (at > 0) == (j.Better == Lower):
+		return Regression, ""
+	}
+	return Improvement, ""
+}
+
+// same says whether an interval leaves room only for differences that do not
+// matter: below the minimum effect, or, where none is shown, below what two
+// trials of one server differ by.
+func (j *Judged) same(low, high float64) bool {
+	below := func(share float64) bool { return low > -math.Log1p(share) && high < math.Log1p(share) }
+	return below(j.Effect) || low <= 0 && high >= 0 && below(j.Margin)
+}
+
+func (j *Judged) within(low, high float64) string {
+	if bound := math.Log1p(j.Effect); low > -bound && high < bound {
+		return ""
+	}
+	return fmt.Sprintf("within the %.1f %% by which two trials of one server differ", 100*j.Margin)
+}
+
+// faults judges by deliveries that went wrong; it is true if that ends it.
+func (c *Comparison) faults(baseline, candidate Faults) bool {
+	if candidate != (Faults{}) {
+		c.because(Regression, "deliveries of the candidate went wrong: "+candidate.String())
+		return true
+	}
+	if baseline != (Faults{}) {
+		c.because(Invalid, "deliveries of the baseline went wrong: "+baseline.String())
+	}
+	return false
 }
 
 // conclude gives the whole its verdict: what fails it before what is missing,
 // and that before what is well.
-func (c *Comparison) conclude(pairs []Pair, rules Rules) {
-	if f := sum(pairs, func(p Pair) Faults { return p.Candidate.Faults }); f != (Faults{}) {
-		c.because(Regression, "deliveries of the candidate went wrong: "+f.String())
-		return
-	}
-	if f := sum(pairs, func(p Pair) Faults { return p.Baseline.Faults }); f != (Faults{}) {
-		c.because(Invalid, "deliveries of the baseline went wrong: "+f.String())
-	}
-	if c.Voided > rules.MostVoid {
-		c.because(Invalid, fmt.Sprintf("%d pairs are void, %d may be", c.Voided, rules.MostVoid))
-	}
-	if c.Counted < rules.Pairs {
-		c.because(Invalid, fmt.Sprintf("%d of %d pairs count", c.Counted, rules.Pairs))
-	}
+func (c *Comparison) conclude() {
 	if c.Verdict == Invalid {
 		return
 	}
@@ -164,12 +213,7 @@ func (c *Comparison) conclude(pairs []Pair, rules Rules) {
 // whatever became of the pair.
 func sum(pairs []Pair, of func(Pair) Faults) (all Faults) {
 	for _, p := range pairs {
-		f := of(p)
-		all.Lost += f.Lost
-		all.Duplicated += f.Duplicated
-		all.Reordered += f.Reordered
-		all.Corrupt += f.Corrupt
-		all.Misrouted += f.Misrouted
+		all = all.plus(of(p))
 	}
 	return all
 }

@@ -11,6 +11,9 @@ import (
 var groups = []struct{ prefix, name string }{
 	{"delivery", "delivery, from due"},
 	{"sent_delivery", "delivery, from sent"},
+	{"read_delivery", "round trip by read (with generator)"},
+	{"first", "first subscriber"},
+	{"median", "median subscriber"},
 	{"completion", "completion"},
 	{"spread", "spread"},
 	{"connect", "connect"},
@@ -30,10 +33,19 @@ type cell struct {
 	Marked, Untrusted bool
 }
 
-// percentileTable lists the groups that were measured at all.
+// percentileTable lists the groups that were measured at all. A closed loop has
+// no due times: its round trip is the one by arrival.
 func percentileTable(r *result.Result) []percentileRow {
 	var rows []percentileRow
 	for _, g := range groups {
+		if r.Scenario.ClosedLoop() {
+			switch g.prefix {
+			case "delivery", "send_lag":
+				continue
+			case "sent_delivery":
+				g.name = "round trip by arrival (server)"
+			}
+		}
 		row := percentileRow{Name: g.name}
 		any := false
 		for _, q := range result.Quantiles {

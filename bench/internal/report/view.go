@@ -26,16 +26,18 @@ type view struct {
 	Limit    string
 	Reasons  []string
 
-	Tiles    []tile
-	Curves   *chart // nil without a histogram
-	Table    []percentileRow
-	Columns  []string
-	Timeline []chart
-	Ledger   []entry
-	Balance  []string
-	Guards   []guard
-	Failures []result.Failure
-	Warnings []result.Warning
+	Tiles  []tile
+	Curves *chart // nil without a histogram
+	Table  []percentileRow
+	// Contribution is the generator's own part of the table.
+	Contribution string
+	Columns      []string
+	Timeline     []chart
+	Ledger       []entry
+	Balance      []string
+	Guards       []guard
+	Failures     []result.Failure
+	Warnings     []result.Warning
 
 	Configuration []entry
 	Factors       []entry
@@ -71,6 +73,9 @@ func newView(r *result.Result) (*view, error) {
 		Reasons:  r.Verdict.Reasons,
 		Tiles:    tiles(r),
 		Table:    percentileTable(r),
+
+		Contribution: result.Contribution(r),
+
 		Ledger:   ledger(r),
 		Balance:  balance(r.Ledger),
 		Guards:   guards(r.Verdict.Guards),

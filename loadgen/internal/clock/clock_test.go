@@ -131,3 +131,36 @@ func BenchmarkNow(b *testing.B) {
 		Now()
 	}
 }
+
+// TestAStepDuringARunChangesNoLatency receives 10 s of deliveries, each 2 ms
+// after it was sent and read 300 µs after it arrived, while somebody steps the
+// clock there and back. The stamps are the wall clock's, the latencies are not.
+func TestAStepDuringARunChangesNoLatency(t *testing.T) {
+	const latency, lag, gap = int64(2 * time.Millisecond), int64(300 * time.Microsecond), time.Millisecond
+	for _, step := range []time.Duration{time.Hour, -time.Hour} {
+		c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+		w := newWall(c.read)
+		for n := range 10_000 {
+			switch n {
+			case 3_000:
+				c.step(step)
+			case 7_001:
+				c.step(-step)
+			}
+			c.advance(gap)
+			sent, stamp := c.mono-latency, c.wall
+			if n == 5_000 || n == 7_500 { // between an arrival and its read
+				c.step(step)
+				step = -step
+			}
+			read := c.mono + lag
+			if got := w.Mono(stamp, read) - sent; got != latency {
+				t.Fatalf("step %v, delivery %d: latency %v, want %v", step, n, time.Duration(got), time.Duration(latency))
+			}
+			w.Refresh(read)
+		}
+		if w.Steps() != 4 {
+			t.Errorf("step %v: %d steps noticed, want 4", step, w.Steps())
+		}
+	}
+}

@@ -39,6 +39,7 @@ type Message struct {
 	Done    *Done           `json:"done,omitempty"`    // to Assign, Ramp, Begin, Halt
 	Status  *Status         `json:"status,omitempty"`  // to Poll
 	Closing *Closing        `json:"closing,omitempty"` // to Count
+	Owed    *Owed           `json:"owed,omitempty"`    // to Owe
 	Account *engine.Account `json:"account,omitempty"` // to Settle
 	Failed  *Failed         `json:"failed,omitempty"`  // to anything; the worker ends
 
@@ -49,6 +50,7 @@ type Message struct {
 	Poll   *Poll   `json:"poll,omitempty"`
 	Halt   *Halt   `json:"halt,omitempty"`
 	Count  *Count  `json:"count,omitempty"`
+	Owe    *Owe    `json:"owe,omitempty"`
 	Settle *Settle `json:"settle,omitempty"`
 }
 
@@ -69,7 +71,11 @@ type Assign struct {
 
 	Address netip.AddrPort `json:"address"`
 	Host    string         `json:"host"` // of the request
-	Sources []netip.Addr   `json:"sources,omitempty"`
+	// TLS of a wss URL, and this worker's part of the credentials, which stand
+	// in no other message.
+	TLS         *engine.TLS        `json:"tls,omitempty"`
+	Credentials engine.Credentials `json:"credentials,omitzero"`
+	Sources     []netip.Addr       `json:"sources,omitempty"`
 
 	// Epoch is the CLOCK_MONOTONIC reading, in nanoseconds, from which stamps
 	// count.
@@ -97,6 +103,12 @@ type Halt struct{}
 // Count asks for the closing counts of the worker's publishers.
 type Count struct{}
 
+// Owe gives each worker the closing counts of all, and asks how much of that its
+// subscribers are still to receive.
+type Owe struct {
+	Closing []engine.Closing `json:"closing"`
+}
+
 // Settle gives each worker the closing counts of all, and asks for the account.
 type Settle struct {
 	Closing []engine.Closing `json:"closing"`
@@ -119,6 +131,11 @@ type Closing struct {
 	Publishers []engine.Closing `json:"publishers"`
 }
 
+// Owed answers Owe.
+type Owed struct {
+	Deliveries uint64 `json:"deliveries"`
+}
+
 // Failed says why a worker cannot go on.
 type Failed struct {
 	Error string `json:"error"`
@@ -130,8 +147,8 @@ var errFields = errors.New("a message must have exactly one field")
 func (m Message) valid() bool {
 	set := 0
 	for _, present := range [...]bool{
-		m.Hello != nil, m.Done != nil, m.Status != nil, m.Closing != nil, m.Account != nil, m.Failed != nil,
-		m.Assign != nil, m.Ramp != nil, m.Begin != nil, m.Poll != nil, m.Halt != nil, m.Count != nil, m.Settle != nil,
+		m.Hello != nil, m.Done != nil, m.Status != nil, m.Closing != nil, m.Owed != nil, m.Account != nil, m.Failed != nil,
+		m.Assign != nil, m.Ramp != nil, m.Begin != nil, m.Poll != nil, m.Halt != nil, m.Count != nil, m.Owe != nil, m.Settle != nil,
 	} {
 		if present {
 			set++

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/ledger"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
@@ -49,6 +50,8 @@ func every(t testing.TB) map[string]Message {
 		"halt":    {Halt: &Halt{}},
 		"count":   {Count: &Count{}},
 		"closing": {Closing: &Closing{Publishers: []engine.Closing{{Publisher: 1, WarmUp: 2, Measure: 3}}}},
+		"owe":     {Owe: &Owe{Closing: []engine.Closing{{Publisher: 0, Measure: 4, Holes: []ledger.Span{{First: 1, End: 3}}}}}},
+		"owed":    {Owed: &Owed{Deliveries: 1 << 40}},
 		"settle":  {Settle: &Settle{Closing: []engine.Closing{{Publisher: 0, WarmUp: 0, Measure: 1 << 63}}}},
 		"assign": {Assign: &Assign{
 			Version: Version, Worker: 2, Scenario: asked, Seed: 1<<64 - 1, RunID: 1<<30 - 1,
@@ -57,7 +60,8 @@ func every(t testing.TB) map[string]Message {
 		}},
 		"status": {Status: &Status{Sent: true, Ramp: &engine.Ramp{Requested: 2, Opened: 1, Seconds: 0.5,
 			Failures: []result.Failure{{Bucket: "refused", Count: 1, First: "no"}}, Connect: histogram(time.Millisecond)},
-			Tick: engine.Tick{Open: 1, Delivered: 7, Delivery: histogram(time.Second, time.Minute), ReadLag: histogram(), SendLag: histogram(-1)}}},
+			Tick: engine.Tick{Open: 1, Delivered: 7, Histograms: map[string]*latency.Histogram{
+				engine.Delivery: histogram(time.Second, time.Minute), engine.SendLag: histogram(-1)}}}},
 		"account": {Account: &engine.Account{Ledger: result.Ledger{Planned: 3, GapsAgree: true},
 			Histograms:   map[string]*latency.Histogram{engine.Delivery: histogram(time.Hour)},
 			Publications: []engine.PublicationRecord{{Publisher: 1, Sequence: 2, First: -3, Last: 4, Count: 5}},

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"fanbench/loadgen/internal/ledger"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 )
@@ -11,9 +12,13 @@ import (
 const (
 	Delivery     = "delivery"      // arrival − due time
 	SentDelivery = "sent-delivery" // arrival − first attempt to write; of a closed-loop echo the round trip
+	SlowDelivery = "slow-delivery" // arrival − due time, at slow subscribers
+	Recovery     = "recovery"      // a connection's loss to its being open again; of the whole run
 	ReadLag      = "read-lag"      // read − arrival
+	ReadDelivery = "read-delivery" // read − first attempt to write; of a closed loop only
 	SendLag      = "send-lag"      // first attempt to write − due time
 	Blocked      = "blocked"       // accepted by the kernel − first attempt to write
+	TLSHandshake = "tls-handshake" // the TLS handshake's end − the TCP connection's beginning; of the whole run
 )
 
 // Ramp is what became of the connections of one worker.
@@ -38,6 +43,7 @@ type Tick struct {
 	Open   int    `json:"open"`
 	Failed int    `json:"failed"` // never opened
 	Closed uint64 `json:"closed"` // opened and gone, whoever closed
+	Away   int    `json:"away"`   // left by the plan's churn, and not back
 
 	Sent   uint64 `json:"sent"`
 	Unsent uint64 `json:"unsent"`
@@ -53,29 +59,55 @@ type Tick struct {
 	Corrupt    uint64 `json:"corrupt"`
 	Misrouted  uint64 `json:"misrouted"`
 
-	Delivery *latency.Histogram `json:"delivery"`
-	ReadLag  *latency.Histogram `json:"read_lag"`
-	SendLag  *latency.Histogram `json:"send_lag"`
+	// Histograms by name, as in an [Account]; those without a record are left
+	// out.
+	Histograms map[string]*latency.Histogram `json:"histograms,omitempty"`
 
 	// Loops is the CPU time of each receiver and, last, of the sender, since
 	// the engine's start.
 	Loops []time.Duration `json:"loops_ns"`
+	// RunDelays is how long the same threads were runnable and waited for a CPU,
+	// since their start; nil where the kernel does not count that.
+	RunDelays []time.Duration `json:"run_delays_ns,omitempty"`
 }
 
 // Closing is how many publications of one publisher left, by phase: those of
-// the sequences 0 … WarmUp+Measure−1, without holes.
+// the sequences from 0 on, without the holes, which are what stayed unsent
+// before something that left.
 type Closing struct {
-	Publisher int    `json:"publisher"`
-	WarmUp    uint64 `json:"warm_up"`
-	Measure   uint64 `json:"measure"`
+	Publisher int           `json:"publisher"`
+	WarmUp    uint64        `json:"warm_up"`
+	Measure   uint64        `json:"measure"`
+	Holes     []ledger.Span `json:"holes,omitempty"`
+}
+
+// sequences is how the ledger counts them.
+func (c Closing) sequences() ledger.Closing {
+	end := c.WarmUp + c.Measure
+	for _, h := range c.Holes {
+		end += uint64(h.End - h.First)
+	}
+	return ledger.Closing{End: uint32(end), Holes: c.Holes}
+}
+
+// An Outage is a time in which connections that the target had ended were not
+// all open again, CLOCK_MONOTONIC in nanoseconds.
+type Outage struct {
+	From int64 `json:"from_ns"`
+	To   int64 `json:"to_ns"`
 }
 
 // PublicationRecord is one measured publication as this worker's subscribers
-// received it. First and Last are arrival − due time, in nanoseconds.
+// received it. First, Middle and Last are arrival − due time, in nanoseconds.
+// Middle is that of the delivery with which half of the receivers had been read:
+// the median as long as they are read in the order in which they arrived, or
+// off by as much as deliveries near the middle were read out of order. Of several
+// receivers and workers it is the mean of theirs, by their counts.
 type PublicationRecord struct {
 	Publisher int    `json:"p"`
 	Sequence  uint64 `json:"s"`
 	First     int64  `json:"f"`
+	Middle    int64  `json:"m"`
 	Last      int64  `json:"l"`
 	Count     uint32 `json:"n"`
 }
@@ -85,6 +117,23 @@ type Account struct {
 	// Ledger has this worker's part of each field: planned, sent and unsent of
 	// its own publishers, everything else of its own subscribers.
 	Ledger result.Ledger `json:"ledger"`
+	// Slow and Silent are what became of subscribers that are in no other
+	// count, histogram or record.
+	Slow   result.Apart `json:"slow"`
+	Silent result.Apart `json:"silent"`
+
+	// Left subscribers closed by the plan's churn, and Joined came back.
+	Left   uint64 `json:"left"`
+	Joined uint64 `json:"joined"`
+	// Reconnects are connections open again that the target had ended;
+	// FailedReturns attempts, of either kind, that failed.
+	Reconnects    uint64 `json:"reconnects"`
+	FailedReturns uint64 `json:"failed_returns"`
+	// Outages that are over, in their order. Lost connections are not open
+	// again at the end.
+	Outages []Outage `json:"outages,omitempty"`
+	Lost    uint64   `json:"lost"`
+
 	// ClosedByTarget is how many connections the target ended.
 	ClosedByTarget uint64           `json:"closed_by_target"`
 	Failures       []result.Failure `json:"failures,omitempty"` // of the ramp and after it
@@ -114,6 +163,9 @@ type Account struct {
 	FilledConnections uint64 `json:"filled_connections"`
 	Reads             uint64 `json:"reads"` // recvmsg calls on open connections
 	ReadBytes         uint64 `json:"read_bytes"`
+	// Glued are frames that arrived in one read with their connection's 101
+	// answer. They count like all others.
+	Glued uint64 `json:"glued"`
 	// ToPublishers are messages that arrived on a fan-out's publishing
 	// connections. They are read and not looked at.
 	ToPublishers uint64 `json:"to_publishers"`

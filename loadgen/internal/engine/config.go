@@ -17,6 +17,9 @@ type Config struct {
 
 	Address netip.AddrPort // to connect to
 	Host    string         // for the request's Host field
+	// TLS of a wss URL; nil for ws.
+	TLS         *TLS
+	Credentials Credentials
 	// Path of a connection's request target, with its query.
 	Path func(plan.Connection) string
 	// Sources are the local addresses to bind in turn; empty: the kernel
@@ -47,5 +50,5 @@ func (c Config) validate() error {
 	case c.InFlight < 1:
 		return fmt.Errorf("configure engine: %d handshakes in flight, want at least 1", c.InFlight)
 	}
-	return nil
+	return c.Credentials.validate(len(c.Plan.Share(c.Worker).Connections))
 }

@@ -30,12 +30,12 @@ func TestOffer(t *testing.T) {
 		{name: "agreed", offered: true, answers: []string{agreeing}, agreed: deflate.Params{ServerMaxWindowBits: 9, ClientMaxWindowBits: 9}},
 		{name: "windows left open", offered: true, answers: []string{"permessage-deflate; server_no_context_takeover"},
 			agreed: deflate.Params{ServerMaxWindowBits: 15, ClientMaxWindowBits: 15}},
-		{name: "chosen without an offer", answers: []string{agreeing}, bucket: bucketProtocol},
-		{name: "with context takeover", offered: true, answers: []string{"permessage-deflate"}, bucket: bucketProtocol},
-		{name: "another extension", offered: true, answers: []string{"x-webkit-deflate-frame"}, bucket: bucketProtocol},
-		{name: "twice in one field", offered: true, answers: []string{agreeing + ", " + agreeing}, bucket: bucketProtocol},
-		{name: "twice in two fields", offered: true, answers: []string{agreeing, agreeing}, bucket: bucketProtocol},
-		{name: "window of 16 bits", offered: true, answers: []string{"permessage-deflate; server_no_context_takeover; server_max_window_bits=16"}, bucket: bucketProtocol},
+		{name: "chosen without an offer", answers: []string{agreeing}, bucket: bucketAnswer},
+		{name: "with context takeover", offered: true, answers: []string{"permessage-deflate"}, bucket: bucketAnswer},
+		{name: "another extension", offered: true, answers: []string{"x-webkit-deflate-frame"}, bucket: bucketAnswer},
+		{name: "twice in one field", offered: true, answers: []string{agreeing + ", " + agreeing}, bucket: bucketAnswer},
+		{name: "twice in two fields", offered: true, answers: []string{agreeing, agreeing}, bucket: bucketAnswer},
+		{name: "window of 16 bits", offered: true, answers: []string{"permessage-deflate; server_no_context_takeover; server_max_window_bits=16"}, bucket: bucketAnswer},
 	} {
 		h := &handshake{offered: c.offered}
 		copy(h.key[:], "dGhlIHNhbXBsZSBub25jZQ==")
@@ -104,7 +104,7 @@ func TestTargetBreaksDeflate(t *testing.T) {
 		reason string
 		code   ws.StatusCode
 	}{
-		{"64 KiB that inflate to 64 MiB", compressedFrame(ws.OpBinary, bomb), "too-large", 1009},
+		{"64 KiB that inflate to 64 MiB", compressedFrame(ws.OpBinary, bomb), "inflates-too-large", 1009},
 		{"not DEFLATE", compressedFrame(ws.OpBinary, []byte("hello")), "deflate", 1007},
 		{"cut short", compressedFrame(ws.OpBinary, deflate.Compress(nil, []byte("hello, hello, hello"), 9)[:5]), "deflate", 1007},
 		{"text that inflates to no UTF-8", compressedFrame(ws.OpText, deflate.Compress(nil, []byte("\xff\xfe"), 9)), "utf8", 1007},
@@ -118,7 +118,7 @@ func TestTargetBreaksDeflate(t *testing.T) {
 			e := startEngine(t, configOf(t, s, 0, target.address()))
 			e.Ramp(context.Background())
 			eventually(t, "the connection to be failed", func() bool { return e.Tick().Closed == 1 })
-			wantFailure(t, settle(e)[0].Failures, "protocol", 1, fmt.Sprintf("%s (close code %d)", c.reason, c.code))
+			wantFailure(t, settle(e)[0].Failures, "protocol-"+c.reason, 1, fmt.Sprintf("(close code %d)", c.code))
 		})
 	}
 }

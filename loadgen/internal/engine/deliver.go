@@ -47,11 +47,12 @@ func (r *receiver) parse(c *conn, b []byte) {
 	if c.inflate != 0 {
 		config, allowed = &r.compressedFrames, rsv1
 	}
-	for len(b) > 0 && c.state == open {
+	for len(b) > 0 && c.receives() {
 		if c.parser == nil {
 			if payload, size := plain(b, allowed); size > 0 {
 				m := message{payload: payload, op: ws.OpCode(b[0] & 0x0f), compressed: b[0]&rsv1 != 0}
 				b = b[size:]
+				r.counts.frames++
 				if err := r.message(c, m, len(b) == 0); err != nil {
 					r.violated(c, err)
 				}
@@ -62,6 +63,7 @@ func (r *receiver) parse(c *conn, b []byte) {
 		m, n, ok, err := c.parser.Next(config, b)
 		b = b[n:]
 		if err == nil && ok {
+			r.counts.frames++
 			err = r.dispatch(c, m, len(b) == 0)
 		}
 		if err != nil {
@@ -101,7 +103,7 @@ func (r *receiver) dispatch(c *conn, m frame.Message, last bool) (err error) {
 		code, reason, _ := frame.ParseClose(m.Payload) // the parser has checked it
 		r.closed(c, code, string(reason))
 	default:
-		return r.message(c, message{payload: m.Payload, op: m.Op, compressed: m.Compressed, checked: !m.Compressed}, last)
+		return r.message(c, message{payload: m.Payload, op: m.Op, compressed: m.Compressed, checked: r.frames.CheckUTF8 && !m.Compressed}, last)
 	}
 	return nil
 }
@@ -137,6 +139,10 @@ func (r *receiver) message(c *conn, m message, last bool) (err error) {
 		r.counts.misrouted++
 		return nil
 	}
+	if c.marks&apart != 0 {
+		r.slowly(c, said)
+		return nil
+	}
 	if !r.account.Arrive(int(c.cell+said.slot), said.sequence).First() {
 		return nil
 	}
@@ -149,7 +155,10 @@ func (r *receiver) message(c *conn, m message, last bool) (err error) {
 	return nil
 }
 
-// understand inflates and checks a message, unless it has been seen before.
+// understand inflates and checks a message, unless it has been seen before. A
+// publication that was damaged on its way counts as that, whatever its bytes
+// are as text: it does not end the connection (which RFC 6455 §8.1 asks for),
+// or one bad byte would look like many lost deliveries.
 func (r *receiver) understand(c *conn, m message) (said *seen, err error) {
 	var text []byte // that nobody has looked at
 	if m.compressed {
@@ -162,7 +171,7 @@ func (r *receiver) understand(c *conn, m message) (said *seen, err error) {
 			text = m.payload
 		}
 	}
-	if m.op == ws.OpText && !utf8.Valid(text) {
+	if m.op == ws.OpText && said.class != corrupt && !utf8.Valid(text) {
 		return nil, errUTF8
 	}
 	return said, nil
@@ -185,6 +194,9 @@ func (r *receiver) measure(said *seen, last bool) {
 	r.recorded.record(delivery, fromDue)
 	r.recorded.record(sentDelivery, r.at-said.sent)
 	r.recorded.record(readLag, r.readAt-r.at)
+	if r.window != nil {
+		r.recorded.record(readDelivery, r.readAt-said.sent)
+	}
 
 	counts := &r.counts
 	counts.measured++
@@ -211,5 +223,22 @@ func (r *receiver) measure(said *seen, last bool) {
 	if rec.count == 0 || fromDue > rec.last {
 		rec.last = fromDue
 	}
-	rec.count++
+	if rec.count++; rec.count == r.middles[said.room] {
+		rec.middle = fromDue
+	}
+}
+
+// middles is half of each room's subscribers, rounded up. The slow and the
+// silent are in no record.
+func middles(conns []conn, rooms int) []uint32 {
+	half := make([]uint32, max(1, rooms))
+	for i := range conns {
+		if c := &conns[i]; c.role == plan.Subscriber && c.marks&apart == 0 {
+			half[c.room]++
+		}
+	}
+	for room, n := range half {
+		half[room] = (n + 1) / 2
+	}
+	return half
 }

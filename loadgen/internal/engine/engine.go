@@ -15,6 +15,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -34,6 +35,7 @@ type Engine struct {
 	receivers []*receiver
 	sender    *sender
 	timetable timetable
+	tls       *tls.Config // nil for ws
 
 	mu         sync.Mutex // guards what follows
 	totals     *histograms
@@ -41,7 +43,7 @@ type Engine struct {
 	spare      *histograms // empty, for a thread to go on with
 	spareSends *histograms
 	connect    *latency.Histogram
-	pauses     debug.GCStats // at the start
+	pauses     debug.GCStats // when the measured phase began, or at the start
 	closed     bool
 	procs      int // GOMAXPROCS before, 0 if it was enough
 }
@@ -55,11 +57,20 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, share: c.Plan.Share(c.Worker), timetable: newTimetable(c.Plan),
-		totals:     newHistograms(delivery, sentDelivery, readLag, sendLag, blocked),
-		interval:   newHistograms(delivery, readLag, sendLag),
-		spare:      newHistograms(delivery, sentDelivery, readLag),
+		totals:     newHistograms(append(receiverKinds(c.Plan), sendLag, blocked)...),
+		interval:   newHistograms(append(receiverKinds(c.Plan), sendLag, blocked)...),
+		spare:      newHistograms(receiverKinds(c.Plan)...),
 		spareSends: newHistograms(sendLag, blocked),
 		connect:    latency.New(latency.Precise),
+	}
+	if c.TLS != nil {
+		var err error
+		if e.tls, err = c.TLS.Config(); err != nil {
+			return nil, err
+		}
+		e.totals[tlsHandshake] = latency.New(latency.Precise)
+		e.interval[tlsHandshake] = latency.New(latency.Precise)
+		e.spare[tlsHandshake] = latency.New(latency.Precise)
 	}
 	loops := max(1, min(c.Plan.Scenario().Loops, len(e.share.Connections)))
 	if need := loops + 1 + 3; runtime.GOMAXPROCS(0) < need {
@@ -91,7 +102,7 @@ func (e *Engine) Ramp(ctx context.Context) Ramp {
 	start := clock.Now()
 	ramps := make([]*ramp, len(e.receivers))
 	for i, r := range e.receivers {
-		ramps[i] = e.newRamp(i)
+		ramps[i] = e.newRamp()
 		r.call(func() { r.startRamp(ramps[i]) })
 	}
 	for i, r := range e.receivers {
@@ -125,11 +136,19 @@ func (e *Engine) Ramp(ctx context.Context) Ramp {
 // counted from at, CLOCK_MONOTONIC in nanoseconds. If the plan has a warm-up,
 // it comes first and whole: the account counts sequences from 0.
 func (e *Engine) Begin(ph plan.Phase, at int64) {
-	closed := closedLoop(e.config.Plan)
+	c := e.config
+	closed := closedLoop(c.Plan)
+	if ph == plan.Measure {
+		e.mu.Lock()
+		debug.ReadGCStats(&e.pauses)
+		e.mu.Unlock()
+	}
 	for _, r := range e.receivers {
 		r.call(func() {
+			r.began[ph] = at
 			if ph == plan.Measure {
 				r.atBegin = cpu()
+				r.churn = newChurn(c.Plan, at)
 			}
 			if closed {
 				r.window.begin(ph, at, r.reader.first)
@@ -190,6 +209,7 @@ func addClosing(sums, more []Closing) {
 	for i, c := range more {
 		sums[i].WarmUp += c.WarmUp
 		sums[i].Measure += c.Measure
+		sums[i].Holes = append(sums[i].Holes, c.Holes...)
 	}
 }
 
@@ -207,6 +227,7 @@ func (e *Engine) Close() error {
 	for _, r := range e.receivers {
 		r.call(r.leave)
 		<-r.done
+		r.greetings.Wait()
 	}
 	if e.procs > 0 {
 		runtime.GOMAXPROCS(e.procs)

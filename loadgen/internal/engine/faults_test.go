@@ -168,10 +168,10 @@ func TestTargetCloses(t *testing.T) {
 		{"without a word", func(c *peerConn) { c.Close() }, "closed", "without a Close frame"},
 		{"with a code", func(c *peerConn) {
 			_, _ = c.Write(frame.AppendClose(nil, ws.StatusGoingAway, "drain"))
-		}, "closed", "close code 1001: drain"},
+		}, "closed-1001", "close code 1001: drain"},
 		{"without a code", func(c *peerConn) {
 			_, _ = c.Write(frame.AppendClose(nil, 0, ""))
-		}, "closed", "close without a code"},
+		}, "closed-without-code", "close without a code"},
 		{"by a reset", reset, "reset", "connection reset by peer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -306,13 +306,22 @@ func TestTargetBreaksProtocol(t *testing.T) {
 		reason string
 		code   ws.StatusCode
 	}{
+		{"masked frame, large", append([]byte{0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0}, make([]byte, 4096)...), "masked", 1002},
 		{"masked frame", frame.AppendMasked(nil, ws.OpText, []byte("hello"), [4]byte{1, 2, 3, 4}), "masked", 1002},
 		{"RSV1", []byte{0xc1, 1, 'a'}, "rsv", 1002},
+		{"RSV2", []byte{0xa1, 1, 'a'}, "rsv", 1002},
+		{"RSV3", []byte{0x91, 1, 'a'}, "rsv", 1002},
+		{"RSV1 on a control frame", []byte{0xc9, 0}, "rsv", 1002},
 		{"reserved opcode", []byte{0x83, 0}, "opcode", 1002},
+		{"reserved control opcode", []byte{0x8b, 0}, "opcode", 1002},
 		{"64-bit length, top bit set", []byte{0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0}, "length", 1002},
 		{"length not minimal", []byte{0x81, 126, 0, 1, 'a'}, "length", 1002},
+		{"limit + 1 declared", []byte{0x82, 127, 0, 0, 0, 0, 0, 0x10, 0, 1}, "too-large", 1009},
+		{"2^63-1 bytes declared", []byte{0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, "too-large", 1009},
 		{"2^40 bytes declared", []byte{0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0}, "too-large", 1009},
 		{"fragmented ping", []byte{0x09, 0}, "control", 1002},
+		{"fragmented close", []byte{0x08, 0}, "control", 1002},
+		{"ping of 126 bytes", []byte{0x89, 126, 0, 126}, "control", 1002},
 		{"continuation of nothing", []byte{0x80, 0}, "fragment", 1002},
 		{"text that is not UTF-8", []byte{0x81, 1, 0xff}, "utf8", 1007},
 		{"close code 1005", []byte{0x88, 2, 0x03, 0xed}, "close-code", 1002},
@@ -323,7 +332,7 @@ func TestTargetBreaksProtocol(t *testing.T) {
 			e.Ramp(context.Background())
 			eventually(t, "connections to be failed", func() bool { return e.Tick().Closed == 2 })
 			a := settle(e)[0]
-			wantFailure(t, a.Failures, "protocol", 2, c.reason)
+			wantFailure(t, a.Failures, "protocol-"+c.reason, 2, c.reason)
 			eventually(t, "Close frames", func() bool {
 				answered := 0
 				target.each(func(peer *peerConn) {

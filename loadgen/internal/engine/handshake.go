@@ -44,7 +44,8 @@ func (h *handshake) newKey(source *rand.PCG) {
 	base64.StdEncoding.Encode(h.key[:], nonce[:])
 }
 
-// appendRequest appends the opening handshake of RFC 6455 §4.1.
+// appendRequest appends the opening handshake of RFC 6455 §4.1, up to the line
+// that ends its head: more fields may follow.
 func (h *handshake) appendRequest(dst []byte, path, host string) []byte {
 	dst = append(dst, "GET "...)
 	dst = append(dst, path...)
@@ -56,10 +57,11 @@ func (h *handshake) appendRequest(dst []byte, path, host string) []byte {
 		dst = append(dst, "\r\nSec-WebSocket-Extensions: "...)
 		dst = append(dst, offer.String()...)
 	}
-	return append(dst, "\r\nSec-WebSocket-Version: 13\r\n\r\n"...)
+	return append(dst, "\r\nSec-WebSocket-Version: 13\r\n"...)
 }
 
-// take consumes bytes of the answer. It returns what follows the head once that
+// take consumes bytes of the answer. An example ends with what it repeats of
+// the answer, as Credentials.scrub expects. It returns what follows the head once that
 // is whole and right; done is false while bytes are missing. bucket is empty
 // unless the answer is wrong.
 func (h *handshake) take(b []byte) (rest []byte, done bool, bucket, example string) {
@@ -71,7 +73,7 @@ func (h *handshake) take(b []byte) (rest []byte, done bool, bucket, example stri
 	end := bytes.Index(whole, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(whole) > maxAnswer {
-			return nil, false, bucketProtocol, fmt.Sprintf("answer's head is longer than %d bytes", maxAnswer)
+			return nil, false, bucketAnswer, fmt.Sprintf("answer's head is longer than %d bytes", maxAnswer)
 		}
 		if len(h.head) == 0 {
 			h.head = append(h.head, b...)
@@ -89,7 +91,7 @@ func (h *handshake) check(head []byte) (bucket, example string) {
 	line, head, _ := bytes.Cut(head, []byte("\r\n"))
 	status, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
 	if !ok {
-		return bucketProtocol, fmt.Sprintf("answer begins with %.40q", line)
+		return bucketAnswer, fmt.Sprintf("answer begins with %.40q", line)
 	}
 	if !bytes.HasPrefix(status, []byte("101")) || len(status) > 3 && status[3] != ' ' {
 		return bucketStatus, string(line[:min(len(line), 120)])
@@ -100,7 +102,7 @@ func (h *handshake) check(head []byte) (bucket, example string) {
 		line, head, _ = bytes.Cut(head, []byte("\r\n"))
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
-			return bucketProtocol, fmt.Sprintf("answer's field %.60q has no colon", line)
+			return bucketAnswer, fmt.Sprintf("answer's field has no colon: %.60q", line)
 		}
 		value = bytes.Trim(value, " \t")
 		switch {
@@ -119,14 +121,14 @@ func (h *handshake) check(head []byte) (bucket, example string) {
 			}
 			extensions = append(extensions, value...)
 		case is(name, "sec-websocket-extensions"), is(name, "sec-websocket-protocol"):
-			return bucketProtocol, fmt.Sprintf("answer chooses what was not offered: %.60s", line)
+			return bucketAnswer, fmt.Sprintf("answer chooses what was not offered: %.60s", line)
 		}
 	}
 	switch {
 	case !upgrade:
-		return bucketProtocol, "answer has no Upgrade: websocket"
+		return bucketAnswer, "answer has no Upgrade: websocket"
 	case !connection:
-		return bucketProtocol, "answer has no Connection: Upgrade"
+		return bucketAnswer, "answer has no Connection: Upgrade"
 	case !accepted:
 		return bucketAcceptKey, "answer has no Sec-WebSocket-Accept"
 	}
@@ -140,7 +142,7 @@ func (h *handshake) agree(extensions []byte) (bucket, example string) {
 	}
 	var err error
 	if h.agreed, err = offer.Accept(string(extensions)); err != nil {
-		return bucketProtocol, err.Error()
+		return bucketAnswer, err.Error()
 	}
 	return "", ""
 }

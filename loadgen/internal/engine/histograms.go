@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"maps"
 	"time"
 
+	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/latency"
 )
 
@@ -15,10 +17,29 @@ const (
 	readLag
 	sendLag
 	blocked
+	tlsHandshake
+	slowDelivery
+	recovery
+	readDelivery
 	kinds
 )
 
-var kindNames = [kinds]string{Delivery, SentDelivery, ReadLag, SendLag, Blocked}
+var kindNames = [kinds]string{Delivery, SentDelivery, ReadLag, SendLag, Blocked, TLSHandshake, SlowDelivery, Recovery, ReadDelivery}
+
+// receiverKinds are what a receiver records under a plan.
+func receiverKinds(p *plan.Plan) []kind {
+	all := []kind{delivery, sentDelivery, readLag}
+	if closedLoop(p) {
+		all = append(all, readDelivery)
+	}
+	if p.Scenario().Slow.Share > 0 {
+		all = append(all, slowDelivery)
+	}
+	if p.Scenario().Reconnect.Most > 0 {
+		all = append(all, recovery)
+	}
+	return all
+}
 
 // histograms are one set of a thread's recordings. The thread records into one
 // set; a reader takes it and leaves an empty one, so that nothing is recorded
@@ -65,5 +86,12 @@ func (h *histograms) named() map[string]*latency.Histogram {
 			named[kindNames[k]] = one
 		}
 	}
+	return named
+}
+
+// recorded is the form of a [Tick]: only those that hold a record.
+func (h *histograms) recorded() map[string]*latency.Histogram {
+	named := h.named()
+	maps.DeleteFunc(named, func(_ string, one *latency.Histogram) bool { return one.Count() == 0 })
 	return named
 }

@@ -69,14 +69,13 @@ func Converse(ctx context.Context, d Dial, take func(op ws.OpCode, payload []byt
 		mirror: &mirror{take: take, limit: d.MaxMessage, parted: make(chan struct{})},
 	}
 	r.limitMessages(d.MaxMessage)
-	p := &ramp{
+	r.dialer = dialer{
 		host: d.Host, path: func(plan.Connection) string { return d.Path }, deflate: d.Deflate,
 		limit: 1, timeout: d.Timeout,
-		keys:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
-		connect: latency.New(latency.Coarse),
-		done:    make(chan struct{}),
+		keys: rand.NewPCG(rand.Uint64(), rand.Uint64()),
 	}
-	p.family, p.target = sockaddr(d.Address)
+	r.dialer.family, r.dialer.target = sockaddr(d.Address)
+	p := &ramp{connect: latency.New(latency.Coarse), done: make(chan struct{})}
 
 	r.start(r.run)
 	r.call(func() { r.startRamp(p) })

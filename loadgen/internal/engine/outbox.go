@@ -33,6 +33,8 @@ type departure struct {
 type outbox struct {
 	mu sync.Mutex
 	fd int32 // or gone
+	// tls is under the frames, nil for ws: what waits in bytes is ciphertext.
+	tls *tlsLayer
 
 	bytes   []byte    // to be written before all else: the tail of a cut frame, then control frames
 	cut     departure // whose tail bytes begins with, as long as cutLeft > 0
@@ -89,17 +91,43 @@ func (o *outbox) write(frame []byte) {
 	if o.fd == gone || o.over {
 		return
 	}
+	if sealed, ok := o.seal(frame); ok {
+		o.put(sealed)
+	}
+}
+
+// seal returns what goes to the socket for a frame, until the next seal.
+// Without ok the connection is at its end, as the reader will see. The lock is
+// held.
+func (o *outbox) seal(frame []byte) (sealed []byte, ok bool) {
+	if o.tls == nil {
+		return frame, true
+	}
+	return o.tls.seal(frame)
+}
+
+// put writes bytes of the wire behind what waits. The lock is held.
+func (o *outbox) put(b []byte) {
 	if len(o.bytes) > 0 {
-		o.bytes = append(o.bytes, frame...)
+		o.bytes = append(o.bytes, b...)
 		return
 	}
-	n, errno := send(o.fd, frame)
+	n, errno := send(o.fd, b)
 	if errno != 0 && errno != unix.EAGAIN {
 		return // the reader will see the end
 	}
-	if n < len(frame) {
-		o.bytes = append(o.bytes, frame[n:]...)
+	if n < len(b) {
+		o.bytes = append(o.bytes, b[n:]...)
 		o.wait()
+	}
+}
+
+// relay writes what the TLS layer has made on its own.
+func (o *outbox) relay() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fd != gone && o.tls != nil {
+		o.put(o.tls.take())
 	}
 }
 
@@ -126,8 +154,21 @@ func (o *outbox) close() {
 	if o.fd == gone {
 		return
 	}
+	if o.tls != nil {
+		o.put(o.tls.farewell())
+		o.tls = nil
+	}
 	unix.Close(int(o.fd))
 	o.fd = gone
+}
+
+// reopen makes the outbox a new descriptor's. Nothing of an old one's is left.
+func (o *outbox) reopen(fd int32, deflate uint8, layer *tlsLayer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fd, o.deflate, o.tls = fd, deflate, layer
+	o.bytes, o.queue, o.cutLeft = o.bytes[:0], nil, 0
+	o.over, o.armed = false, false
 }
 
 // forget drops the publications that wait. The lock is held.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -39,11 +40,18 @@ type script struct {
 	// every message compressed for a window of 9 bits, and insists on it for
 	// those it receives.
 	deflate string
+	// tls makes it a peer of wss.
+	tls *tls.Config
+	// requested sees each request.
+	requested func(*http.Request)
 	// glue is written in one piece with the 101 answer.
 	glue []byte
 	// deliver says what a member gets of the n-th publication, by default the
 	// publication. It runs under the peer's lock.
 	deliver func(n, member int, message []byte) [][]byte
+	// swallow says which messages a member never gets. It runs under the peer's
+	// lock.
+	swallow func(member *peerConn, message []byte) bool
 	// route says which room a publication goes to, by default its own.
 	route func(n int, room string) string
 	// stall keeps the peer from reading publications until it is closed.
@@ -55,6 +63,7 @@ type script struct {
 type peerConn struct {
 	net.Conn
 	room   string
+	id     string // from the query
 	mu     sync.Mutex
 	closes []ws.StatusCode // codes of Close frames received
 	pongs  int
@@ -65,6 +74,9 @@ func startPeer(t *testing.T, s script) *peer {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.tls != nil {
+		listener = tls.NewListener(listener, s.tls)
 	}
 	p := &peer{listener: listener, script: s, rooms: map[string][]*peerConn{}}
 	p.wait.Go(p.accept)
@@ -102,6 +114,9 @@ func (p *peer) accept() {
 		p.wait.Go(func() {
 			defer c.Close()
 			p.serve(c)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.rooms[c.room] = slices.DeleteFunc(p.rooms[c.room], func(member *peerConn) bool { return member == c && len(c.closes) > 0 })
 		})
 	}
 }
@@ -111,6 +126,9 @@ func (p *peer) serve(c *peerConn) {
 	request, err := http.ReadRequest(in)
 	if err != nil {
 		return
+	}
+	if p.script.requested != nil {
+		p.script.requested(request)
 	}
 	answer := switching(request.Header.Get("Sec-WebSocket-Key"))
 	if p.script.deflate != "" {
@@ -125,7 +143,7 @@ func (p *peer) serve(c *peerConn) {
 	} else if _, err := fmt.Sscanf(request.URL.Path, "/publish/%s", &room); err == nil {
 		kind = "publish"
 	}
-	c.room = room
+	c.room, c.id = room, request.URL.Query().Get("id")
 	p.mu.Lock()
 	if kind == "subscribe" {
 		p.rooms[room] = append(p.rooms[room], c)
@@ -169,6 +187,7 @@ func (p *peer) take(c *peerConn, kind, room string, m frame.Message) (goOn bool)
 		c.mu.Lock()
 		c.closes = append(c.closes, code)
 		c.mu.Unlock()
+		_, _ = c.Write(frame.AppendClose(nil, frame.ReplyCode(code), ""))
 		return false
 	case ws.OpPong:
 		c.mu.Lock()
@@ -218,6 +237,9 @@ func (p *peer) publish(room string, m frame.Message) {
 			messages = p.script.deliver(n, i, slices.Clone(m.Payload))
 		}
 		for _, message := range messages {
+			if p.script.swallow != nil && p.script.swallow(member, message) {
+				continue
+			}
 			// A member that has gone has lost it, as the engine will say.
 			_, _ = member.Write(p.frame(m.Op, message))
 		}

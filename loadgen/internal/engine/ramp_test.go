@@ -34,13 +34,13 @@ func TestFailedHandshakes(t *testing.T) {
 		{"wrong accept key", answer("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: c2FtcGxl\r\n\r\n"),
 			"bad-accept-key", "c2FtcGxl"},
 		{"no accept key", answer("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), "bad-accept-key", "no Sec-WebSocket-Accept"},
-		{"no Upgrade", answer("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\n\r\n"), "protocol", "Upgrade"},
-		{"no Connection", answer("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: KEY\r\n\r\n"), "protocol", "Connection"},
+		{"no Upgrade", answer("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\n\r\n"), "handshake-answer", "Upgrade"},
+		{"no Connection", answer("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: KEY\r\n\r\n"), "handshake-answer", "Connection"},
 		{"extension not offered", answer("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
-			"protocol", "not offered"},
-		{"HTTP/1.0", answer("HTTP/1.0 200 OK\r\n\r\n"), "protocol", "HTTP/1.0"},
-		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n\r\n"), "protocol", "SSH-2.0"},
-		{"endless head", answer("HTTP/1.1 101 Switching\r\nX: " + strings.Repeat("x", maxAnswer)), "protocol", "longer than"},
+			"handshake-answer", "not offered"},
+		{"HTTP/1.0", answer("HTTP/1.0 200 OK\r\n\r\n"), "handshake-answer", "HTTP/1.0"},
+		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n\r\n"), "handshake-answer", "SSH-2.0"},
+		{"endless head", answer("HTTP/1.1 101 Switching\r\nX: " + strings.Repeat("x", maxAnswer)), "handshake-answer", "longer than"},
 		{"never answered", answer(""), "handshake-timeout", "no answer to the handshake within 100ms"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -147,6 +147,9 @@ func TestGluedDeliveries(t *testing.T) {
 	ramped(t, e)
 	a := e.Settle([]Closing{{Publisher: 0, WarmUp: 3}})
 	same(t, a.Ledger, result.Ledger{Expected: 9, Delivered: 9})
+	if a.Glued != 12 {
+		t.Errorf("%d glued frames, want 3 on each of 4 connections", a.Glued)
+	}
 	if a.ToPublishers != 3 {
 		t.Errorf("%d messages to publishers, want 3", a.ToPublishers)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -64,10 +65,11 @@ func (e *Engine) Tick() Tick {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.interval.reset()
-	t := Tick{Delivery: e.interval[delivery], ReadLag: e.interval[readLag], SendLag: e.interval[sendLag]}
+	var t Tick
 	for _, one := range e.gather(e.interval) {
 		t.Open += int(one.arrivals.open)
 		t.Failed += int(one.arrivals.failed)
+		t.Away += int(one.arrivals.away)
 		t.Closed += one.arrivals.closed
 		t.Sent += one.departures.sent
 		t.Unsent += one.departures.unsent
@@ -80,6 +82,8 @@ func (e *Engine) Tick() Tick {
 		t.Misrouted += one.arrivals.misrouted
 		t.Loops = append(t.Loops, one.cpu)
 	}
+	t.RunDelays = e.runDelays()
+	t.Histograms = e.interval.recorded()
 	return t
 }
 
@@ -87,18 +91,10 @@ func (e *Engine) Tick() Tick {
 // every worker's publishers. What came of a publisher that is not among them,
 // because its worker was lost, counts as expected as far as it arrived.
 func (e *Engine) Settle(closing []Closing) Account {
+	e.release()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	sent := make([]uint64, e.config.Plan.Publishers())
-	for i := range sent {
-		sent[i] = unknownClosing
-	}
-	for _, c := range closing {
-		if c.Publisher >= 0 && c.Publisher < len(sent) {
-			sent[c.Publisher] = c.WarmUp + c.Measure
-		}
-	}
-
+	sent := e.sequences(closing)
 	var a Account
 	agree := true
 	records := make([]record, e.timetable.total)
@@ -126,43 +122,88 @@ func (e *Engine) Settle(closing []Closing) Account {
 }
 
 // unknownClosing stands for the count of a publisher whose worker was lost.
-const unknownClosing = 1<<64 - 1
+var unknownClosing = ledger.Closing{End: math.MaxUint32}
 
-// settle adds a receiver's part of the account and reports whether the two
-// counts of what was lost agree.
-func (r *receiver) settle(sent []uint64, a *Account) (agree bool) {
-	l := &a.Ledger
-	counts, p := r.account.Counts(), r.reader.plan
-	var expected, lost, surplus uint64
-	for i := range r.conns {
-		c := &r.conns[i]
-		if c.state != open && c.state != departed {
-			continue // never a member
-		}
-		for slot := range cellsOf(p, r.share.Connections[r.index[i]]) {
-			cell := int(c.cell) + slot
-			due := sent[int(c.room)+slot*p.Rooms()]
-			if due == unknownClosing {
-				due = r.account.Next(cell)
-			}
-			missed, beyond := r.account.Settle(cell, due)
-			expected, lost, surplus = expected+due, lost+missed, surplus+beyond
-			if c.state == open {
-				l.LostUp += missed
-			} else {
-				l.LostDown += missed
-			}
+// sequences are the closing counts by publisher.
+func (e *Engine) sequences(closing []Closing) []ledger.Closing {
+	sent := make([]ledger.Closing, e.config.Plan.Publishers())
+	for i := range sent {
+		sent[i] = unknownClosing
+	}
+	for _, c := range closing {
+		if c.Publisher >= 0 && c.Publisher < len(sent) {
+			sent[c.Publisher] = c.sequences()
 		}
 	}
+	return sent
+}
+
+// closingOf is the closing count for a connection's cell of an account.
+func (r *receiver) closingOf(account *ledger.Ledger, c *conn, slot int, sent []ledger.Closing) ledger.Closing {
+	closing := sent[r.publisherOf(c, slot)]
+	if closing.End == unknownClosing.End {
+		closing.End = account.Next(int(c.cell) + slot)
+	}
+	return closing
+}
+
+// settle adds a receiver's part of the account and reports whether the two
+// counts of what was missed agree.
+func (r *receiver) settle(sent []ledger.Closing, a *Account) (agree bool) {
+	l := &a.Ledger
+	counts := r.account.Counts()
+	expected, missed := r.balance(sent)
 	l.Expected += expected
-	l.Lost += lost
+	l.LostUp += missed.Up
+	l.LostDown += missed.Down
+	l.Lost += missed.Up + missed.Down
+	l.Excluded += missed.Excluded
 	l.Delivered += counts.Delivered
 	l.Reordered += counts.Reordered
 	l.Duplicated += counts.Duplicated
 	l.Late += counts.Late
 	r.counts.add(a)
+	r.settleApart(sent, a)
+	a.Outages = append(a.Outages, r.away.recorded...)
+	a.Lost += uint64(len(r.away.outages))
 	a.ClockSteps = max(a.ClockSteps, r.wall.Steps())
-	return surplus == 0 && expected-counts.Delivered == lost
+	return missed.Surplus == 0 && expected-counts.Delivered == missed.Up+missed.Down+missed.Excluded
+}
+
+// balance counts what each connection that was ever a member is short of.
+func (r *receiver) balance(sent []ledger.Closing) (expected uint64, missed ledger.Settlement) {
+	for i := range r.conns {
+		c := &r.conns[i]
+		if c.marks&joined == 0 || c.marks&apart != 0 {
+			continue
+		}
+		for slot := range r.cellsOf(c) {
+			closing := r.closingOf(r.account, c, slot, sent)
+			s := r.account.Settle(int(c.cell)+slot, closing, r.absencesOf(c, slot))
+			expected += closing.Sent()
+			missed.Up += s.Up
+			missed.Down += s.Down
+			missed.Excluded += s.Excluded
+			missed.Surplus += s.Surplus
+		}
+	}
+	return expected, missed
+}
+
+// Outstanding is how many deliveries are still expected of what the closing
+// counts say was sent: those that no absence accounts for.
+func (e *Engine) Outstanding(closing []Closing) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	sent := e.sequences(closing)
+	var sum uint64
+	for _, r := range e.receivers {
+		r.call(func() {
+			_, missed := r.balance(sent)
+			sum += missed.Up
+		})
+	}
+	return sum
 }
 
 // add adds a receiver's counters to the account.
@@ -173,6 +214,10 @@ func (n arrivals) add(a *Account) {
 	a.Ledger.Unknown += n.unknown
 	a.Ledger.MeasuredDelivered += n.measured
 	a.ClosedByTarget += n.byTarget
+	a.Left += n.left
+	a.Joined += n.returned
+	a.Reconnects += n.reconnected
+	a.FailedReturns += n.notReturned
 	a.ExactStamps += n.exact
 	a.BoundStamps += n.bound
 	a.MissingStamps += n.missing
@@ -182,6 +227,7 @@ func (n arrivals) add(a *Account) {
 	a.Reads += n.reads
 	a.ReadBytes += n.readBytes
 	a.ToPublishers += n.toPublishers
+	a.Glued += n.glued
 	if n.firstAt != 0 && (a.FirstArrival == 0 || n.firstAt < a.FirstArrival) {
 		a.FirstArrival = n.firstAt
 	}
@@ -225,9 +271,22 @@ func mergeRecords(sum, more []record) {
 		case s.count == 0:
 			*s = m
 		default:
-			*s = record{min(s.first, m.first), max(s.last, m.last), s.count + m.count}
+			*s = record{min(s.first, m.first), Middle(s.middle, m.middle, s.count, m.count), max(s.last, m.last), s.count + m.count}
 		}
 	}
+}
+
+// Middle puts two groups' middle deliveries together, see
+// [PublicationRecord]; 0 stands for a group of which less than half arrived.
+func Middle(a, b int64, arrivedA, arrivedB uint32) int64 {
+	switch {
+	case a == 0:
+		return b
+	case b == 0:
+		return a
+	}
+	share := float64(arrivedB) / float64(arrivedA+arrivedB)
+	return a + int64(float64(b-a)*share)
 }
 
 // publications lists what arrived of a fan-out.
@@ -242,7 +301,7 @@ func (e *Engine) publications(records []record) []PublicationRecord {
 			if rec.count > 0 {
 				list = append(list, PublicationRecord{
 					Publisher: publisher, Sequence: uint64(e.timetable.first[publisher]) + uint64(i),
-					First: rec.first, Last: rec.last, Count: rec.count,
+					First: rec.first, Middle: rec.middle, Last: rec.last, Count: rec.count,
 				})
 			}
 		}

@@ -227,7 +227,7 @@ func BenchmarkFresh(b *testing.B) {
 			b.Fatal(said.class)
 		}
 		if i%flood == flood-1 {
-			clear(r.reader.entries)
+			clear(r.reader.caches[0].entries)
 		}
 	}
 }

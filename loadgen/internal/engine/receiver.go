@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,11 +27,12 @@ const (
 // records is its own: nothing is shared on the hot path.
 type receiver struct {
 	*thread
-	share  plan.Share
-	conns  []conn
-	index  []int32 // of each connection in the share
-	sender *sender
-	window *window // of a closed-loop echo, else nil
+	number, several int // of the worker's receivers
+	share           plan.Share
+	conns           []conn
+	index           []int32 // of each connection in the share
+	sender          *sender
+	window          *window // of a closed-loop echo, else nil
 
 	inlet    *inlet
 	wall     *clock.Wall
@@ -38,6 +40,7 @@ type receiver struct {
 	account  *ledger.Ledger
 	recorded *histograms
 	records  []record
+	middles  []uint32 // the half of each room's subscribers, see PublicationRecord.Middle
 	counts   arrivals
 	failures failures
 
@@ -46,11 +49,21 @@ type receiver struct {
 	parsers          []*frame.Parser // out of use
 	masks            *rand.PCG
 	scratch          []byte // for requests and control frames
+	plain            []byte // what a read decrypts to; nil for ws
+
+	greetings sync.WaitGroup // TLS handshakes under way
 
 	mirror  *mirror   // of a Converse, else nil
 	parting []parting // oldest first; some have gone since
-	ramp    *ramp     // while connections are being opened
+	dialer  dialer
+	ramp    *ramp    // while connections are opened for the first time
+	began   [2]int64 // each phase's start, CLOCK_MONOTONIC in nanoseconds; 0 before it
 	atBegin time.Duration
+
+	// Of the connections that are not what most are.
+	away  away
+	churn *churn // in the measured phase, else nil
+	slow  slowReaders
 
 	freshWindow int32 // receive window of a new connection, in bytes
 
@@ -71,8 +84,8 @@ const (
 
 // record is a PublicationRecord in the making; without arrivals its count is 0.
 type record struct {
-	first, last int64
-	count       uint32
+	first, middle, last int64
+	count               uint32
 }
 
 // arrivals counts what came in.
@@ -91,74 +104,20 @@ type arrivals struct {
 	bound            uint64
 	missing          uint64
 	clamped          uint64
+	left             uint64
+	away             uint64 // of those that left, just now
+	returned         uint64
+	reconnected      uint64
+	notReturned      uint64
+	slowClosed       uint64
+	silentClosed     uint64
 	filled           uint64
 	filledConns      uint64
 	reads            uint64
 	readBytes        uint64
+	frames           uint64 // messages and control frames that arrived whole
+	glued            uint64 // of them, with the 101 answer
 	firstAt, finalAt int64
-}
-
-// run is the receiver's thread.
-func (r *receiver) run() {
-	events := make([]unix.EpollEvent, 256)
-	for !r.ending {
-		for _, event := range events[:r.poll(events, r.timeout())] {
-			if event.Fd == wakeupTag {
-				r.collect()
-				continue
-			}
-			r.handle(&r.conns[event.Fd], event.Events)
-		}
-		now := clock.Now()
-		r.wall.Refresh(now)
-		if r.ramp != nil {
-			r.advanceRamp(now)
-		}
-		if r.window != nil {
-			r.window.advance(now)
-		}
-		r.expireParting(now)
-	}
-}
-
-// timeout is how long to wait for events, in milliseconds; -1 for ever.
-func (r *receiver) timeout() int {
-	next := int64(-1)
-	if r.ramp != nil {
-		next = r.ramp.next()
-	} else if r.window != nil {
-		next = r.window.next()
-	}
-	if len(r.parting) > 0 && (next < 0 || r.parting[0].until < next) {
-		next = r.parting[0].until
-	}
-	if next < 0 {
-		return -1
-	}
-	left := next - clock.Now()
-	return int(max(0, (left+int64(time.Millisecond)-1)/int64(time.Millisecond)))
-}
-
-func (r *receiver) handle(c *conn, events uint32) {
-	const ending = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
-	switch c.state {
-	case shaking:
-		if !c.shake.connected && !r.request(c) {
-			return
-		}
-	case open, departed:
-		if c.fd == gone {
-			return // ended earlier in this batch of events
-		}
-		if events&unix.EPOLLOUT != 0 && c.out != nil && c.out.watcher == nil {
-			r.flush(c)
-		}
-	default:
-		return
-	}
-	if events&(unix.EPOLLIN|ending) != 0 {
-		r.drain(c, events&ending != 0)
-	}
 }
 
 // flush writes what waits in an outbox that is the receiver's to write.
@@ -182,26 +141,12 @@ func (r *receiver) drain(c *conn, ending bool) {
 		r.window.credit = 0
 	}
 	for turn := 1; ; turn++ {
-		n, stamp, errno := r.inlet.receive(c.fd)
-		if errno == unix.EAGAIN || errno == unix.EINTR {
-			break
-		}
-		r.readAt = clock.Now()
-		if errno != 0 {
-			r.lose(c, errno)
-			return
-		}
-		if n == 0 {
-			r.lose(c, 0)
-			return
-		}
-		total += n
-		r.arrived(stamp, n < len(r.inlet.buffer))
-		r.take(c, r.inlet.buffer[:n])
+		n := r.read(c)
 		if c.fd == gone {
 			return
 		}
-		if n < len(r.inlet.buffer) && !ending {
+		total += n
+		if n < len(r.inlet.buffer) && (n == 0 || !ending) {
 			break
 		}
 		if turn >= fairness && !ending {
@@ -210,11 +155,30 @@ func (r *receiver) drain(c *conn, ending bool) {
 		}
 	}
 	if c.state == open {
-		r.fullness(c, total)
+		if c.marks&apart == 0 {
+			r.fullness(c, total)
+		}
 		if r.window != nil {
 			r.window.reply(c, r.readAt)
 		}
 	}
+}
+
+// read hands on what one call brings, up to the inlet's buffer, and returns how
+// many bytes that was: 0 if there was nothing just now, or the connection's end.
+func (r *receiver) read(c *conn) int {
+	n, stamp, errno := r.inlet.receive(c.fd)
+	if errno == unix.EAGAIN || errno == unix.EINTR {
+		return 0
+	}
+	r.readAt = clock.Now()
+	if errno != 0 || n == 0 {
+		r.lose(c, errno)
+		return 0
+	}
+	r.arrived(stamp, n < len(r.inlet.buffer))
+	r.take(c, r.inlet.buffer[:n])
+	return n
 }
 
 // arrived notes when the bytes of a read arrived. short says that the read took
@@ -240,6 +204,15 @@ func (r *receiver) take(c *conn, b []byte) {
 	if c.state == departed {
 		return
 	}
+	if c.tls != nil {
+		r.takeTLS(c, b)
+		return
+	}
+	r.takePlain(c, b)
+}
+
+// takePlain hands on what a read brought of HTTP and frames.
+func (r *receiver) takePlain(c *conn, b []byte) {
 	if c.state == shaking {
 		rest, done, bucket, example := c.shake.take(b)
 		if bucket != "" {
@@ -250,8 +223,16 @@ func (r *receiver) take(c *conn, b []byte) {
 			return
 		}
 		r.opened(c)
-		b = rest
+		before := r.counts.frames
+		r.takeFrames(c, rest)
+		r.counts.glued += r.counts.frames - before
+		return
 	}
+	r.takeFrames(c, b)
+}
+
+// takeFrames hands on what a read brought of frames.
+func (r *receiver) takeFrames(c *conn, b []byte) {
 	r.counts.reads++
 	r.counts.readBytes += uint64(len(b))
 	r.parse(c, b)
@@ -259,8 +240,7 @@ func (r *receiver) take(c *conn, b []byte) {
 
 // rearm has epoll report a connection again that has more to read.
 func (r *receiver) rearm(c *conn) {
-	event := unix.EpollEvent{Events: interest, Fd: c.slot}
-	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_MOD, int(c.fd), &event)
+	_ = r.watchConn(unix.EPOLL_CTL_MOD, c)
 }
 
 // fullness notes that a drain brought at least half of the receive window that
@@ -273,8 +253,8 @@ func (r *receiver) fullness(c *conn, drained int) {
 	}
 	c.window = r.inlet.window(c.fd)
 	r.counts.filled++
-	if !c.filled {
-		c.filled = true
+	if c.marks&filled == 0 {
+		c.marks |= filled
 		r.counts.filledConns++
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 
+	"fanbench/loadgen/internal/payload"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
 	"fanbench/server/deflate"
@@ -34,12 +35,6 @@ type seen struct {
 	due, sent  int64 // CLOCK_MONOTONIC, nanoseconds
 }
 
-const (
-	cacheBytes   = 4 << 20 // at most, and touched only as it fills
-	cacheEntries = 4096    // at most, a power of two
-	envelope     = 64      // bytes that a protocol may wrap a payload in and still be cached
-)
-
 // A reader turns messages into what their stamps say. One publication arrives
 // at thousands of connections: what is byte for byte what was checked before
 // need not be checked again, and comparing costs a tenth of decoding.
@@ -50,12 +45,10 @@ type reader struct {
 
 	timetable
 
-	entries []seen
-	slots   []byte
-	slot    int // bytes
-	shift   uint
-	offset  int  // where the last stamp was in its message
-	other   seen // the last message that cannot be cached
+	caches []cache // smallest messages first
+	offset int     // where the last stamp was in its message
+	other  seen    // the last message that cannot be cached
+	before []byte  // what stands before the stamp in a payload
 
 	seed  maphash.Seed
 	whole []byte // the message inflated last
@@ -63,20 +56,21 @@ type reader struct {
 }
 
 func newReader(c Config, t timetable) *reader {
-	size := int(c.Plan.Scenario().Size) + envelope
-	entries := cacheEntries
-	for entries > 1 && entries*size > cacheBytes {
-		entries /= 2
-	}
-	r := &reader{
+	return &reader{
 		plan: c.Plan, run: c.RunID & stamp.MaxRun, epoch: c.Epoch, timetable: t,
-		seed: maphash.MakeSeed(), most: maxMessage(c.Plan),
-		entries: make([]seen, entries), slots: make([]byte, entries*size), slot: size, shift: 64,
+		seed: maphash.MakeSeed(), most: maxMessage(c.Plan), caches: newCaches(c.Plan.Scenario()),
+		before: payload.Before(c.Plan.Scenario().Payload),
 	}
-	for n := entries; n > 1; n /= 2 {
-		r.shift--
+}
+
+// cache is the one for messages of so many bytes, nil if there is none.
+func (r *reader) cache(bytes int) *cache {
+	for i := range r.caches {
+		if bytes <= r.caches[i].slot {
+			return &r.caches[i]
+		}
 	}
-	return r
+	return nil
 }
 
 // read returns what a message says. The result holds until the next call.
@@ -86,56 +80,56 @@ func (r *reader) read(message []byte) (said *seen, fresh bool) {
 		r.offset = max(stamp.Index(message), 0)
 	}
 	end := r.offset + stamp.Size
-	if len(message) < end || len(message) > r.slot {
+	cache := r.cache(len(message))
+	if len(message) < end || cache == nil {
 		r.decode(&r.other, message)
 		return &r.other, true
 	}
 	// The last eight characters of a stamp hold its checksum: as good a hash
 	// of a publication as any.
-	i := binary.LittleEndian.Uint64(message[end-8:]) * 0x9E3779B97F4A7C15 >> r.shift
-	said = &r.entries[i]
+	hash := binary.LittleEndian.Uint64(message[end-8:]) * 0x9E3779B97F4A7C15
+	said = cache.at(hash)
 	if !said.compressed && bytes.Equal(said.message, message) {
 		return said, false
 	}
 	r.decode(&r.other, message)
-	return r.keep(i, message, false), true
+	return r.keep(cache, hash, message), true
 }
 
 // inflate is read for a compressed message. It is inflated only if it has not
 // been seen before: whole is it then, else nil. bits are its window's. err is a
 // [*frame.Error].
 func (r *reader) inflate(message []byte, bits uint8) (said *seen, whole []byte, err error) {
-	i := maphash.Bytes(r.seed, message) >> r.shift
-	if said = &r.entries[i]; said.compressed && bytes.Equal(said.message, message) {
-		return said, nil, nil
+	hash := maphash.Bytes(r.seed, message)
+	cache := r.cache(len(message))
+	if cache != nil {
+		if said = cache.at(hash); said.compressed && bytes.Equal(said.message, message) {
+			return said, nil, nil
+		}
 	}
 	if r.whole, err = deflate.Inflate(r.whole[:0], message, int(bits), r.most); err != nil {
 		return nil, nil, err
 	}
 	r.decode(&r.other, r.whole)
-	if len(message) > r.slot {
+	r.other.compressed = true
+	if cache == nil {
 		return &r.other, r.whole, nil
 	}
-	return r.keep(i, message, true), r.whole, nil
+	return r.keep(cache, hash, message), r.whole, nil
 }
 
-// keep puts what was decoded last into the cache, if it is sound.
-func (r *reader) keep(i uint64, message []byte, compressed bool) *seen {
+// keep puts what was decoded last into a cache, if it is sound.
+func (r *reader) keep(cache *cache, hash uint64, message []byte) *seen {
 	if r.other.class != sound {
 		return &r.other
 	}
-	said := &r.entries[i]
-	*said = r.other
-	said.compressed = compressed
-	said.message = r.slots[int(i)*r.slot:][:len(message):r.slot]
-	copy(said.message, message)
-	return said
+	return cache.keep(hash, message, r.other)
 }
 
 // decode fills said from a message's stamp.
 func (r *reader) decode(said *seen, message []byte) {
 	*said = seen{record: -1}
-	s, verdict := stamp.Find(message)
+	s, verdict := stamp.FindBehind(r.before, message)
 	switch {
 	case verdict == stamp.Absent:
 		said.class = absent

@@ -25,16 +25,23 @@ func newReceiver(e *Engine, number, several int, outboxes []*outbox) (*receiver,
 		table = newTimetable(c.Plan) // its first sequences are the receiver's own
 	}
 	r := &receiver{
-		thread: t, share: e.share, sender: e.sender,
+		thread: t, share: e.share, sender: e.sender, number: number, several: several,
 		inlet:    newInlet(readBuffer),
 		wall:     clock.NewWall(),
 		reader:   newReader(c, table),
-		recorded: newHistograms(delivery, sentDelivery, readLag),
+		recorded: newHistograms(receiverKinds(c.Plan)...),
 		records:  make([]record, table.total),
 		masks:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
+		dialer:   newDialer(e, number, several),
+		away:     newAway(c, number),
+	}
+	if e.tls != nil {
+		r.plain = make([]byte, 0, plainBuffer)
+		r.recorded[tlsHandshake] = latency.New(latency.Precise)
 	}
 	r.limitMessages(maxMessage(c.Plan))
-	r.layOut(c.Plan, number, several, outboxes)
+	r.slow.pace = float64(c.Plan.Scenario().Slow.Pace)
+	r.layOut(c.Plan, outboxes)
 	if closedLoop(c.Plan) {
 		r.window = newWindow(c, r.conns)
 	}
@@ -42,22 +49,33 @@ func newReceiver(e *Engine, number, several int, outboxes []*outbox) (*receiver,
 }
 
 // maxMessage is the largest message that is accepted, in bytes.
-func maxMessage(p *plan.Plan) int64 { return max(minMessage, 4*int64(p.Scenario().Size)) }
+func maxMessage(p *plan.Plan) int64 { return max(minMessage, 4*int64(p.Scenario().LargestSize())) }
 
+// limitMessages sets up the strict parser. A run's messages are checked for
+// UTF-8 when they are whole, see understand.
 func (r *receiver) limitMessages(bytes int64) {
-	r.frames = frame.Config{Role: frame.Client, CheckUTF8: true, MaxMessage: bytes}
+	r.frames = frame.Config{Role: frame.Client, CheckUTF8: r.mirror != nil, MaxMessage: bytes}
 	r.compressedFrames = r.frames
 	r.compressedFrames.Compression = true
 }
 
-// layOut fills the slab, and gives each connection its cells of the ledger: one
-// for each publisher that it receives.
-func (r *receiver) layOut(p *plan.Plan, number, several int, outboxes []*outbox) {
-	cells := 0
-	for i := number; i < len(r.share.Connections); i += several {
+// layOut fills the slab, and gives each connection its cells of the ledger, or
+// of that of the slow: one for each publisher that it receives.
+func (r *receiver) layOut(p *plan.Plan, outboxes []*outbox) {
+	cells, slowCells := 0, 0
+	for i := r.number; i < len(r.share.Connections); i += r.several {
 		of := r.share.Connections[i]
-		c := conn{fd: gone, slot: int32(len(r.conns)), room: int32(of.Room), publisher: int32(of.Publisher), cell: uint32(cells), role: of.Role}
-		cells += cellsOf(p, of)
+		c := conn{fd: gone, slot: int32(len(r.conns)), room: int32(of.Room), publisher: int32(of.Publisher), role: of.Role}
+		in := &cells
+		switch {
+		case of.Slow:
+			c.marks, in = slow, &slowCells
+			r.slow.add(c.slot)
+		case of.Silent:
+			c.marks = silent
+		}
+		c.cell = uint32(*in)
+		*in += cellsOf(p, of)
 		if of.Publisher >= 0 {
 			c.out = &outbox{fd: gone, tag: of.Publisher}
 			if !closedLoop(p) {
@@ -68,40 +86,46 @@ func (r *receiver) layOut(p *plan.Plan, number, several int, outboxes []*outbox)
 		r.conns = append(r.conns, c)
 		r.index = append(r.index, int32(i))
 	}
-	r.account = ledger.New(cells)
+	r.account, r.slow.account = ledger.New(cells), ledger.New(slowCells)
+	r.middles = middles(r.conns, p.Rooms())
 }
 
 // cellsOf is how many publishers' publications a connection receives.
 func cellsOf(p *plan.Plan, c plan.Connection) int {
-	switch c.Role {
-	case plan.Subscriber:
+	switch {
+	case c.Role == plan.Subscriber && !c.Silent:
 		return p.RoomPublishers(c.Room)
-	case plan.Echoer:
+	case c.Role == plan.Echoer:
 		return 1
 	}
 	return 0
 }
 
-// newRamp is the number-th receiver's part of the ramp.
-func (e *Engine) newRamp(number int) *ramp {
-	c, several := e.config, len(e.receivers)
+// newDialer is the number-th of several receivers' part of what opens
+// connections.
+func newDialer(e *Engine, number, several int) dialer {
+	c := e.config
 	s := c.Plan.Scenario()
-	p := &ramp{
-		host: c.Host, path: c.Path, deflate: s.Deflate,
-		receiveBuffer: int(s.ReceiveBuffer),
-		limit:         max(1, (c.InFlight+number)/several),
-		timeout:       s.Phases.Ramp.Timeout,
-		keys:          rand.NewPCG(rand.Uint64(), rand.Uint64()),
-		connect:       latency.New(latency.Precise),
-		done:          make(chan struct{}),
+	d := dialer{
+		host: c.Host, path: c.Path, deflate: s.Deflate, tls: e.tls, credentials: c.Credentials,
+		receiveBuffer: int(s.ReceiveBuffer), slowBuffer: int(s.Slow.Buffer),
+		limit:   max(1, (c.InFlight+number)/several),
+		timeout: s.Phases.Ramp.Timeout,
+		keys:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
 	}
-	p.family, p.target = sockaddr(c.Address)
+	d.family, d.target = sockaddr(c.Address)
 	for _, source := range c.Sources {
 		_, sa := sockaddr(netip.AddrPortFrom(source, 0))
-		p.sources = append(p.sources, sa)
+		d.sources = append(d.sources, sa)
 	}
-	if c.RampRate > 0 {
-		p.interval = time.Duration(float64(several) * float64(time.Second) / c.RampRate)
+	return d
+}
+
+// newRamp is one receiver's part of the ramp.
+func (e *Engine) newRamp() *ramp {
+	p := &ramp{connect: latency.New(latency.Precise), done: make(chan struct{})}
+	if rate := e.config.RampRate; rate > 0 {
+		p.interval = time.Duration(float64(len(e.receivers)) * float64(time.Second) / rate)
 	}
 	return p
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type thread struct {
 
 	ending bool // the thread's own: leave the loop
 	done   chan struct{}
+	id     atomic.Int32 // the kernel's number of the thread, 0 before it runs
 }
 
 func newThread() (*thread, error) {
@@ -56,6 +58,7 @@ func (t *thread) watch(fd, tag int, events uint32) error {
 func (t *thread) start(loop func()) {
 	go func() {
 		runtime.LockOSThread() // never unlocked: a changed priority dies with the thread
+		t.identify()
 		loop()
 		t.mu.Lock()
 		t.ended = true

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fanbench/loadgen/internal/clock"
+	"fanbench/loadgen/internal/ledger"
 	"fanbench/loadgen/internal/payload"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
@@ -26,13 +27,13 @@ type writer struct {
 	op     ws.OpCode
 	fanout bool // a publication has its room's subscribers, not only its publisher
 
-	payload    []byte // of a publication
-	at         int    // where in it the stamp is
+	payloads   payload.Set
 	compressed []byte
 	frame      []byte // payload or what it was compressed to, masked, behind its header
 	masks      *rand.PCG
 
 	sent     []Closing // by publisher
+	next     []uint32  // by publisher: one more than the last sequence that left
 	counts   departures
 	waiting  int // publications in outboxes
 	recorded *histograms
@@ -58,13 +59,15 @@ func newWriter(c Config) *writer {
 		fanout:   s.Workload == scenario.Fanout,
 		masks:    rand.NewPCG(rand.Uint64(), rand.Uint64()),
 		sent:     make([]Closing, c.Plan.Publishers()),
+		next:     make([]uint32, c.Plan.Publishers()),
 		recorded: newHistograms(sendLag, blocked),
 	}
 	if s.Binary {
 		w.op = ws.OpBinary
 	}
 	if s.Workload != scenario.Connect {
-		w.payload, w.at = payload.New(s.Payload, int(s.Size))
+		w.payloads = payload.NewSet(s)
+		w.frame = make([]byte, 0, ws.MaxHeaderSize+int(s.LargestSize()))
 	}
 	w.idle.Store(true)
 	return w
@@ -95,16 +98,21 @@ func (w *writer) publish(o *outbox, d departure) {
 		return
 	}
 	w.encode(d, o.deflate)
-	n, errno := send(o.fd, w.frame)
+	sealed, ok := o.seal(w.frame)
+	if !ok {
+		w.counts.unsent++
+		return
+	}
+	n, errno := send(o.fd, sealed)
 	if errno != 0 && errno != unix.EAGAIN {
 		w.counts.unsent++ // the reader will see the end
 		return
 	}
-	if n == len(w.frame) {
+	if n == len(sealed) {
 		w.left(d)
 		return
 	}
-	o.bytes = append(o.bytes, w.frame[n:]...)
+	o.bytes = append(o.bytes, sealed[n:]...)
 	o.cut, o.cutLeft = d, len(o.bytes)
 	w.waiting++
 	o.wait()
@@ -121,7 +129,12 @@ func (w *writer) flush(o *outbox) {
 				o.queue = nil
 			}
 			w.encode(d, o.deflate)
-			o.bytes = append(o.bytes, w.frame...)
+			sealed, ok := o.seal(w.frame)
+			if !ok {
+				w.drop(o.forget() + 1)
+				return
+			}
+			o.bytes = append(o.bytes, sealed...)
 			o.cut, o.cutLeft = d, len(o.bytes)
 		}
 		d, whole, errno := o.push()
@@ -155,9 +168,10 @@ func (w *writer) drop(waiting int) {
 // left counts a publication that the kernel has accepted whole.
 func (w *writer) left(d departure) {
 	w.counts.sent++
+	w.noteHole(d)
 	members := 1
 	if w.fanout {
-		members = w.plan.RoomSubscribers(d.room)
+		members = w.plan.RoomReaders(d.room)
 	}
 	w.counts.expected += uint64(members)
 	if d.phase == plan.WarmUp {
@@ -169,15 +183,27 @@ func (w *writer) left(d departure) {
 	w.recorded.record(blocked, clock.Now()-d.first)
 }
 
+// noteHole notes the publications before one that left which stayed unsent: they
+// leave in their order.
+func (w *writer) noteHole(d departure) {
+	next := &w.next[d.publisher]
+	if first := *next; uint32(d.sequence) > first {
+		c := &w.sent[d.publisher]
+		c.Holes = append(c.Holes, ledger.Span{First: first, End: uint32(d.sequence)})
+	}
+	*next = uint32(d.sequence) + 1
+}
+
 // encode writes a publication's frame, compressed for a window of so many bits
 // unless they are 0. Its compression falls behind the first attempt to write,
 // as its masking does: the stamp inside it says when that was.
 func (w *writer) encode(d departure, bits uint8) {
-	stamp.Encode(w.payload[w.at:], stamp.Stamp{
+	message, at := w.payloads.Of(w.plan.Size(d.publisher, d.sequence))
+	stamp.Encode(message[at:], stamp.Stamp{
 		Run: w.run, Room: d.room, Publisher: d.publisher, Sequence: d.sequence,
 		Due: d.due - w.epoch, Lag: d.first - d.due,
 	})
-	w.frame = appendMessage(w.frame[:0], &w.compressed, w.op, w.payload, bits, mask(w.masks))
+	w.frame = appendMessage(w.frame[:0], &w.compressed, w.op, message, bits, mask(w.masks))
 }
 
 // appendMessage appends a message's frame. Its payload is compressed for a

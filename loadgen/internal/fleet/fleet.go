@@ -196,6 +196,18 @@ func (f *Fleet) Count() ([]engine.Closing, error) {
 	return all, err
 }
 
+// Outstanding gives all closing counts to each worker and returns how many
+// deliveries the living ones are still to receive.
+func (f *Fleet) Outstanding(closing []engine.Closing) (uint64, error) {
+	parts, err := ask(f, func(int) control.Message { return control.Message{Owe: &control.Owe{Closing: closing}} },
+		func(m control.Message) *control.Owed { return m.Owed })
+	var sum uint64
+	for _, part := range parts {
+		sum += part.Deliveries
+	}
+	return sum, err
+}
+
 // Settle gives all closing counts to each worker and returns the living ones'
 // accounts.
 func (f *Fleet) Settle(closing []engine.Closing) ([]engine.Account, error) {

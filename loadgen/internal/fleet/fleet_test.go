@@ -104,6 +104,8 @@ func good(m control.Message) *control.Message {
 		answer = status()
 	case m.Count != nil:
 		answer = control.Message{Closing: &control.Closing{Publishers: []engine.Closing{{Measure: 1}}}}
+	case m.Owe != nil:
+		answer = control.Message{Owed: &control.Owed{Deliveries: uint64(len(m.Owe.Closing))}}
 	case m.Settle != nil:
 		answer = control.Message{Account: &engine.Account{ClosedByTarget: uint64(len(m.Settle.Closing))}}
 	}
@@ -147,6 +149,9 @@ func TestFleetAsksAllWorkers(t *testing.T) {
 	closing, err := f.Count()
 	if err != nil || len(closing) != 2 {
 		t.Errorf("count: %v, %v", closing, err)
+	}
+	if owed, err := f.Outstanding(closing); err != nil || owed != 4 {
+		t.Errorf("outstanding: %v, %v", owed, err)
 	}
 	accounts, err := f.Settle(closing)
 	if err != nil || len(accounts) != 2 || accounts[1].ClosedByTarget != 2 {

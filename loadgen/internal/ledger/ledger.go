@@ -74,7 +74,7 @@ func (l *Ledger) arriveElsewhere(cell int, sequence uint32) Outcome {
 			l.gaps[cell] = g
 		}
 		l.missing += uint64(sequence - next)
-		l.missing -= g.open(span{next, sequence})
+		l.missing -= g.open(Span{next, sequence})
 		l.next[cell] = sequence + 1
 		l.counts.Delivered++
 		return Delivered
@@ -96,28 +96,5 @@ func (l *Ledger) arriveElsewhere(cell int, sequence uint32) Outcome {
 	return Duplicated
 }
 
-// Settle counts a cell against its publisher's closing count, the number of
-// publications that it sent. lost is counted by what is missing and never as a
-// difference: open ranges, ranges settled before, and the tail behind the last
-// arrival. surplus is what arrived beyond the closing count, which nobody sent.
-//
-// Over all cells the other, independent count must agree:
-//
-//	Σ closing + Σ surplus = Counts.Delivered + Σ lost
-func (l *Ledger) Settle(cell int, closing uint64) (lost, surplus uint64) {
-	next := uint64(l.next[cell])
-	if next < closing {
-		lost = closing - next
-	} else {
-		surplus = next - closing
-	}
-	if g := l.gaps[cell]; g != nil {
-		below, beyond := g.missing(closing)
-		lost += below
-		surplus -= beyond
-	}
-	return lost, surplus
-}
-
 // Next is one more than the highest sequence that arrived in a cell.
-func (l *Ledger) Next(cell int) uint64 { return uint64(l.next[cell]) }
+func (l *Ledger) Next(cell int) uint32 { return l.next[cell] }

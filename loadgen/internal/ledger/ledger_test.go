@@ -40,11 +40,11 @@ func TestLedger(t *testing.T) {
 			for _, sequence := range c.arrivals {
 				l.Arrive(0, sequence)
 			}
-			lost, surplus := l.Settle(0, c.closing)
-			if got := (want{l.Counts(), lost, surplus, l.Missing()}); got != c.want {
+			s := l.Settle(0, Closing{End: uint32(c.closing)}, nil)
+			if got := (want{l.Counts(), s.Up, s.Surplus, l.Missing()}); got != c.want || s.Down+s.Excluded > 0 {
 				t.Errorf("arrivals %v of %d sent:\n%+v, want\n%+v", c.arrivals, c.closing, got, c.want)
 			}
-			if c.closing+surplus != l.Counts().Delivered+lost {
+			if c.closing+s.Surplus != l.Counts().Delivered+s.Up {
 				t.Errorf("the two counts disagree")
 			}
 		})
@@ -84,9 +84,9 @@ func TestTooManyGaps(t *testing.T) {
 	if got := l.Arrive(0, 2); got != Reordered {
 		t.Errorf("arrival in the oldest open range: outcome %d, want Reordered", got)
 	}
-	lost, surplus := l.Settle(0, 2*open)
-	if lost != open-1 || surplus != 0 || 2*open != l.Counts().Delivered+lost {
-		t.Errorf("lost %d, surplus %d of %d sent with %+v", lost, surplus, 2*open, l.Counts())
+	s := l.Settle(0, Closing{End: 2 * open}, nil)
+	if s != (Settlement{Up: open - 1}) || 2*open != l.Counts().Delivered+s.Up {
+		t.Errorf("%+v of %d sent with %+v", s, 2*open, l.Counts())
 	}
 }
 
@@ -103,9 +103,8 @@ func TestSplitOfTooManyGaps(t *testing.T) {
 	if got := l.Arrive(0, 1); got != Late {
 		t.Errorf("arrival in the range given up: outcome %d, want Late", got)
 	}
-	lost, _ := l.Settle(0, sent)
-	if sent != l.Counts().Delivered+lost {
-		t.Errorf("lost %d of %d sent with %+v", lost, sent, l.Counts())
+	if s := l.Settle(0, Closing{End: sent}, nil); sent != l.Counts().Delivered+s.Up {
+		t.Errorf("%+v of %d sent with %+v", s, sent, l.Counts())
 	}
 }
 
@@ -153,9 +152,9 @@ func TestAgainstModel(t *testing.T) {
 		var missing uint64
 		for cell := range cells {
 			missing += uint64(highest[cell] + 1 - len(arrived[cell]))
-			lost, surplus := l.Settle(cell, uint64(sent))
-			if lost != uint64(sent-len(arrived[cell])) || surplus != 0 {
-				t.Fatalf("cell %d: lost %d, surplus %d, with %d of %d arrived", cell, lost, surplus, len(arrived[cell]), sent)
+			s := l.Settle(cell, Closing{End: uint32(sent)}, nil)
+			if s != (Settlement{Up: uint64(sent - len(arrived[cell]))}) {
+				t.Fatalf("cell %d: %+v, with %d of %d arrived", cell, s, len(arrived[cell]), sent)
 			}
 		}
 		if l.Missing() != missing {

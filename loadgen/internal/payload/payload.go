@@ -25,6 +25,15 @@ func New(kind scenario.Payload, size int) (message []byte, at int) {
 	return message, 0
 }
 
+// Before is what stands before the stamp in a payload of that kind, where no
+// checksum of the stamp's covers it.
+func Before(kind scenario.Payload) []byte {
+	if kind == scenario.JSON {
+		return []byte(opening)
+	}
+	return nil
+}
+
 // The object's members: the stamp, a list with as many entries as fit, and a
 // note that takes up the rest.
 const (

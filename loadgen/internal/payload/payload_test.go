@@ -53,3 +53,21 @@ func TestCompressibility(t *testing.T) {
 		}
 	}
 }
+
+func TestSet(t *testing.T) {
+	for _, kind := range []scenario.Payload{scenario.Padding, scenario.JSON} {
+		s := scenario.Default()
+		s.Size, s.Payload = 0, kind
+		s.Sizes = []scenario.WeightedSize{{Size: 1 << 10, Weight: 1}, {Size: 128, Weight: 5}, {Size: 64 << 10, Weight: 2}}
+		set := NewSet(s)
+		for _, w := range s.Sizes {
+			want, wantAt := New(kind, int(w.Size))
+			if got, at := set.Of(int(w.Size)); !bytes.Equal(got, want) || at != wantAt {
+				t.Errorf("%s of %v: %d bytes with the stamp at %d, want %d and %d", kind, w.Size, len(got), at, len(want), wantAt)
+			}
+		}
+		if got, _ := set.Of(129); got != nil {
+			t.Errorf("a size that nobody asked for has %d bytes", len(got))
+		}
+	}
+}

@@ -8,7 +8,6 @@ package plan
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"fanbench/loadgen/scenario"
@@ -37,6 +36,8 @@ type Publication struct {
 	Sequence uint64
 	// Due is when the publication should leave, since the start of its phase.
 	Due time.Duration
+	// Size of the payload in bytes.
+	Size int
 }
 
 // A Role is what a connection does.
@@ -67,6 +68,9 @@ type Connection struct {
 	Room int
 	// Publisher is the number under which it publishes, -1 if it does not.
 	Publisher int
+	// Slow: it reads at the scenario's slow pace. Silent: it does not read at
+	// all. Only subscribers are one of the two.
+	Slow, Silent bool
 }
 
 // Plan is the expansion of one scenario. It does not change once it is made and
@@ -76,7 +80,9 @@ type Plan struct {
 	seed       uint64
 	publishers int
 	rooms      int
-	counts     [2]int // publications by phase
+	arrivals   [2]arrivals // by phase
+	sizes      sizes
+	members    members
 }
 
 // New expands a scenario. An invalid one is returned as the error of its
@@ -85,17 +91,18 @@ func New(s scenario.Scenario, seed uint64) (*Plan, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("plan scenario %s: %w", s.Name, err)
 	}
-	p := &Plan{scenario: s, seed: seed}
+	p := &Plan{scenario: s, seed: seed, sizes: newSizes(s.Distribution())}
 	switch s.Workload {
 	case scenario.Fanout:
 		p.publishers, p.rooms = s.Publishers, s.Rooms
+		p.members = newMembers(s, seed)
 	case scenario.Echo:
 		p.publishers, p.rooms = s.Connections, s.Connections
 	case scenario.Connect:
 		return p, nil
 	}
 	for ph, d := range [...]time.Duration{WarmUp: s.Phases.WarmUp, Measure: s.Phases.Measure} {
-		p.counts[ph] = int(math.Round(float64(s.Rate) * d.Seconds()))
+		p.arrivals[ph] = newArrivals(s, Phase(ph), d, seed)
 	}
 	return p, nil
 }
@@ -108,25 +115,28 @@ func (p *Plan) Seed() uint64 { return p.seed }
 
 // Publications is the number of publications due in a phase: the rate times
 // the phase's duration, rounded. A closed loop has no timetable: 0.
-func (p *Plan) Publications(ph Phase) int { return p.counts[ph] }
+func (p *Plan) Publications(ph Phase) int { return p.arrivals[ph].count }
 
-// At returns the k-th publication of a phase, k from 0. Arrivals are constant
-// and the publishers take turns; due times do not decrease with k.
+// At returns the k-th publication of a phase, k from 0. The publishers take
+// turns; due times do not decrease with k. It takes constant time and does not
+// allocate.
 func (p *Plan) At(ph Phase, k int) Publication {
 	overall := p.first(ph) + k
 	publisher := overall % p.publishers
+	sequence := uint64(overall / p.publishers)
 	return Publication{
 		Publisher: publisher,
 		Room:      p.PublisherRoom(publisher),
-		Sequence:  uint64(overall / p.publishers),
-		Due:       time.Duration(float64(k) * float64(time.Second) / float64(p.scenario.Rate)),
+		Sequence:  sequence,
+		Due:       p.arrivals[ph].due(k),
+		Size:      p.Size(publisher, sequence),
 	}
 }
 
 // first is the number, over both phases, of a phase's first publication.
 func (p *Plan) first(ph Phase) int {
 	if ph == Measure {
-		return p.counts[WarmUp]
+		return p.arrivals[WarmUp].count
 	}
 	return 0
 }
@@ -147,11 +157,6 @@ func (p *Plan) RoomPublishers(int) int { return p.publishers / p.rooms }
 // Slot numbers the publishers of one room from 0:
 // publisher = room + slot × rooms.
 func (p *Plan) Slot(publisher int) int { return publisher / p.rooms }
-
-// RoomSubscribers is how many connections receive a room's publications.
-func (p *Plan) RoomSubscribers(room int) int {
-	return turns(p.scenario.Connections, room, p.rooms)
-}
 
 // Connections is the number of connections over all workers, publishers of a
 // fan-out included.

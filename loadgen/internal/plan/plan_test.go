@@ -40,14 +40,14 @@ func TestTimetable(t *testing.T) {
 		k     int
 		want  Publication
 	}{
-		{WarmUp, 0, Publication{Publisher: 0, Room: 0, Sequence: 0, Due: 0}},
-		{WarmUp, 1, Publication{Publisher: 1, Room: 1, Sequence: 0, Due: 500 * time.Millisecond}},
-		{WarmUp, 2, Publication{Publisher: 2, Room: 0, Sequence: 0, Due: time.Second}},
+		{WarmUp, 0, Publication{Publisher: 0, Room: 0, Sequence: 0, Due: 0, Size: 128}},
+		{WarmUp, 1, Publication{Publisher: 1, Room: 1, Sequence: 0, Due: 500 * time.Millisecond, Size: 128}},
+		{WarmUp, 2, Publication{Publisher: 2, Room: 0, Sequence: 0, Due: time.Second, Size: 128}},
 		// Measure: turns and sequences run on, due times begin again.
-		{Measure, 0, Publication{Publisher: 3, Room: 1, Sequence: 0, Due: 0}},
-		{Measure, 1, Publication{Publisher: 0, Room: 0, Sequence: 1, Due: 500 * time.Millisecond}},
-		{Measure, 4, Publication{Publisher: 3, Room: 1, Sequence: 1, Due: 2 * time.Second}},
-		{Measure, 5, Publication{Publisher: 0, Room: 0, Sequence: 2, Due: 2500 * time.Millisecond}},
+		{Measure, 0, Publication{Publisher: 3, Room: 1, Sequence: 0, Due: 0, Size: 128}},
+		{Measure, 1, Publication{Publisher: 0, Room: 0, Sequence: 1, Due: 500 * time.Millisecond, Size: 128}},
+		{Measure, 4, Publication{Publisher: 3, Room: 1, Sequence: 1, Due: 2 * time.Second, Size: 128}},
+		{Measure, 5, Publication{Publisher: 0, Room: 0, Sequence: 2, Due: 2500 * time.Millisecond, Size: 128}},
 	} {
 		if got := p.At(row.phase, row.k); got != row.want {
 			t.Errorf("%v %d: %+v, want %+v", row.phase, row.k, got, row.want)
@@ -81,6 +81,10 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+func as(id int, role Role, room, publisher int) Connection {
+	return Connection{ID: id, Role: role, Room: room, Publisher: publisher}
+}
+
 func TestRoles(t *testing.T) {
 	for _, row := range []struct {
 		settings []string
@@ -88,11 +92,11 @@ func TestRoles(t *testing.T) {
 		want     []Connection
 	}{
 		{[]string{"connections=5", "rooms=2", "workers=2"}, 0,
-			[]Connection{{0, Subscriber, 0, -1}, {1, Subscriber, 1, -1}, {5, Publisher, 0, 0}}},
+			[]Connection{as(0, Subscriber, 0, -1), as(1, Subscriber, 1, -1), as(5, Publisher, 0, 0)}},
 		{[]string{"connections=5", "rooms=2", "workers=2"}, 1,
-			[]Connection{{2, Subscriber, 0, -1}, {3, Subscriber, 1, -1}, {4, Subscriber, 0, -1}, {6, Publisher, 1, 1}}},
-		{[]string{"workload=echo", "connections=3", "workers=2"}, 0, []Connection{{0, Echoer, 0, 0}, {2, Echoer, 2, 2}}},
-		{[]string{"workload=connect", "connections=3", "workers=2"}, 1, []Connection{{1, Holder, 0, -1}, {2, Holder, 0, -1}}},
+			[]Connection{as(2, Subscriber, 0, -1), as(3, Subscriber, 1, -1), as(4, Subscriber, 0, -1), as(6, Publisher, 1, 1)}},
+		{[]string{"workload=echo", "connections=3", "workers=2"}, 0, []Connection{as(0, Echoer, 0, 0), as(2, Echoer, 2, 2)}},
+		{[]string{"workload=connect", "connections=3", "workers=2"}, 1, []Connection{as(1, Holder, 0, -1), as(2, Holder, 0, -1)}},
 	} {
 		if got := made(t, row.settings...).Share(row.worker).Connections; !slices.Equal(got, row.want) {
 			t.Errorf("%v worker %d: %v, want %v", row.settings, row.worker, got, row.want)
@@ -114,11 +118,18 @@ func drawn(t *rapid.T) *Plan {
 	s.Connections = rapid.IntRange(1, 60).Draw(t, "connections")
 	s.Workers = rapid.IntRange(1, min(5, s.Connections)).Draw(t, "workers")
 	s.Rate = scenario.Rate(rapid.Float64Range(0.5, 300).Draw(t, "rate"))
+	if rapid.Bool().Draw(t, "poisson") {
+		s.Arrivals = scenario.Poisson
+	}
+	if rapid.Bool().Draw(t, "sizes") {
+		s.Size, s.Sizes = 0, []scenario.WeightedSize{{Size: 64, Weight: 3}, {Size: 1000, Weight: 1}}
+	}
 	s.Phases.WarmUp = time.Duration(rapid.IntRange(0, 2000).Draw(t, "warm-up")) * time.Millisecond
 	s.Phases.Measure = time.Duration(rapid.IntRange(2000, 4000).Draw(t, "measure")) * time.Millisecond
 	if rapid.Bool().Draw(t, "echo") {
-		s.Workload, s.Rooms, s.Publishers, s.Target.Publish = scenario.Echo, 0, 0, ""
+		s.Workload, s.Rooms, s.Membership, s.Publishers, s.Target.Publish = scenario.Echo, 0, "", 0, ""
 	} else {
+		drawMembers(t, &s)
 		s.Rooms = rapid.IntRange(1, s.Connections).Draw(t, "rooms")
 		s.Publishers = s.Rooms * rapid.IntRange(1, 3).Draw(t, "publishers per room")
 	}
@@ -129,15 +140,25 @@ func drawn(t *rapid.T) *Plan {
 	return p
 }
 
+func drawMembers(t *rapid.T, s *scenario.Scenario) {
+	s.Membership = rapid.SampledFrom([]scenario.Membership{scenario.RoundRobin, "zipf:0.5", "zipf:1", "zipf:3"}).Draw(t, "membership")
+	if s.Connections >= 4 && rapid.Bool().Draw(t, "throttled") {
+		s.Slow = scenario.Slow{Share: 0.25, Buffer: 4 << 10}
+		s.Silent.Share = scenario.Share(rapid.SampledFrom([]float64{0, 0.1, 0.5}).Draw(t, "silent"))
+		s.Churn.Rate = 1
+	}
+}
+
+// Due times are within their phase, but for the rounding of the last ones.
 func TestDueTimesDoNotDecrease(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawn(t)
-		for _, ph := range []Phase{WarmUp, Measure} {
+		for ph, d := range []time.Duration{WarmUp: p.Scenario().Phases.WarmUp, Measure: p.Scenario().Phases.Measure} {
 			last := time.Duration(0)
-			for k := range p.Publications(ph) {
-				due := p.At(ph, k).Due
-				if due < last {
-					t.Fatalf("%v %d is due at %v, after %v", ph, k, due, last)
+			for k := range p.Publications(Phase(ph)) {
+				due := p.At(Phase(ph), k).Due
+				if due < last || due > d {
+					t.Fatalf("%v %d is due at %v, after %v and within %v", Phase(ph), k, due, last, d)
 				}
 				last = due
 			}
@@ -165,7 +186,7 @@ func TestSequencesHaveNoHoles(t *testing.T) {
 func TestSharesPartitionTheConnections(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawn(t)
-		members, publishers := make([]int, p.Rooms()), make([]int, p.Rooms())
+		members, readers, publishers := make([]int, p.Rooms()), make([]int, p.Rooms()), make([]int, p.Rooms())
 		seen := make([]bool, p.Connections())
 		for w := range p.Workers() {
 			share, publishing := p.Share(w), 0
@@ -176,6 +197,9 @@ func TestSharesPartitionTheConnections(t *testing.T) {
 				seen[c.ID] = true
 				if c.Role != Publisher {
 					members[c.Room]++
+					if !c.Slow && !c.Silent {
+						readers[c.Room]++
+					}
 				}
 				if c.Publisher >= 0 {
 					publishers[c.Room]++
@@ -190,9 +214,10 @@ func TestSharesPartitionTheConnections(t *testing.T) {
 			t.Fatal("a connection is in no share")
 		}
 		for room := range members {
-			if members[room] != p.RoomSubscribers(room) || publishers[room] != p.RoomPublishers(room) {
-				t.Fatalf("room %d has %d subscribers and %d publishers, says %d and %d", room,
-					members[room], publishers[room], p.RoomSubscribers(room), p.RoomPublishers(room))
+			if members[room] < 1 || members[room] != p.RoomSubscribers(room) || readers[room] != p.RoomReaders(room) ||
+				publishers[room] != p.RoomPublishers(room) {
+				t.Fatalf("room %d has %d subscribers, %d readers and %d publishers, says %d, %d and %d", room,
+					members[room], readers[room], publishers[room], p.RoomSubscribers(room), p.RoomReaders(room), p.RoomPublishers(room))
 			}
 		}
 	})
@@ -238,7 +263,7 @@ func BenchmarkShareAt(b *testing.B) {
 }
 
 func TestShareAtDoesNotAllocate(t *testing.T) {
-	p := made(t, "workers=2", "publishers=4")
+	p := made(t, "workers=2", "publishers=4", "arrivals=poisson", "sizes=64B:1,128B:2,1KiB:1")
 	share := p.Share(1)
 	if n := testing.AllocsPerRun(100, func() { share.At(Measure, 3) }); n != 0 {
 		t.Errorf("%v allocations per publication", n)

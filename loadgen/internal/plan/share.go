@@ -23,7 +23,8 @@ func (p *Plan) Share(worker int) Share {
 	switch p.scenario.Workload {
 	case scenario.Fanout:
 		for id := n * worker / workers; id < n*(worker+1)/workers; id++ {
-			share.add(Connection{ID: id, Role: Subscriber, Room: id % p.rooms, Publisher: -1})
+			t := p.members.throttling(id)
+			share.add(Connection{ID: id, Role: Subscriber, Room: p.members.roomOf(id, p.rooms), Publisher: -1, Slow: t == slow, Silent: t == silent})
 		}
 		for publisher := worker; publisher < p.publishers; publisher += workers {
 			share.add(Connection{ID: n + publisher, Role: Publisher, Room: p.PublisherRoom(publisher), Publisher: publisher})
@@ -51,7 +52,7 @@ func (s Share) Publishers() int {
 // Publications is how many of a phase's publications fall to this worker.
 func (s Share) Publications(ph Phase) int {
 	first := s.plan.first(ph)
-	return s.before(first+s.plan.counts[ph]) - s.before(first)
+	return s.before(first+s.plan.Publications(ph)) - s.before(first)
 }
 
 // At returns the i-th of this worker's publications in a phase, i from 0, as

@@ -54,6 +54,10 @@ type fakeFleet struct {
 	loses   int64         // Mono at which worker 1 is lost; 0 never
 	swallow uint64        // deliveries that never arrive
 	deaf    bool          // workers never finish sending
+	stops   int64         // Mono at which the worker stands still for 5 s; 0 never
+	excused uint64        // of what never arrives: missed by members that were away
+	away    [2]int64      // Mono between which no connection is open; its deliveries arrive all the same
+	outages []engine.Outage
 
 	calls  []string
 	ramped int64 // when the ramp began
@@ -132,6 +136,10 @@ func (f *fakeFleet) counts() (sent, delivered uint64) {
 }
 
 func (f *fakeFleet) Poll() ([]control.Status, error) {
+	if f.stops != 0 && f.clock.now >= f.stops {
+		f.stops = 0
+		f.clock.now += int64(5 * time.Second)
+	}
 	n := f.plan.Connections()
 	first := control.Status{Sent: !f.deaf && f.published(plan.Measure, 0) == f.plan.Publications(plan.Measure)}
 	if f.begun[plan.Measure] == 0 {
@@ -142,13 +150,14 @@ func (f *fakeFleet) Poll() ([]control.Status, error) {
 	first.Tick.Sent, first.Tick.Delivered = f.counts()
 	first.Tick.Expected = first.Tick.Sent * uint64(f.deliveries())
 	first.Tick.Loops = []time.Duration{time.Duration(f.clock.now-origin) / 4}
+	first.Tick.RunDelays = []time.Duration{time.Duration(f.clock.now-origin) / 100}
 	if first.Tick.Delivered > 0 {
-		first.Tick.Delivery = histogram(f.delay)
+		first.Tick.Histograms = map[string]*latency.Histogram{engine.Delivery: histogram(f.delay)}
 	}
 	if f.ramped != 0 && f.clock.now >= f.ramped+int64(f.opening) || f.halted != 0 {
 		first.Ramp = f.ramp()
 	}
-	if f.dies != 0 && f.clock.now >= f.dies {
+	if f.dies != 0 && f.clock.now >= f.dies || f.away[0] <= f.clock.now && f.clock.now < f.away[1] {
 		first.Tick.Open = 0
 	}
 	states := []control.Status{first}
@@ -182,6 +191,12 @@ func (f *fakeFleet) Count() ([]engine.Closing, error) {
 	return closing, f.call("count")
 }
 
+// Outstanding is what has not arrived yet, or never will.
+func (f *fakeFleet) Outstanding(closing []engine.Closing) (uint64, error) {
+	sent, delivered := f.counts()
+	return sent*uint64(f.deliveries()) - delivered - f.excused, f.missing()
+}
+
 func (f *fakeFleet) Settle(closing []engine.Closing) ([]engine.Account, error) {
 	if len(closing) != f.plan.Publishers() {
 		f.t.Errorf("%d closing counts of %d publishers", len(closing), f.plan.Publishers())
@@ -193,18 +208,19 @@ func (f *fakeFleet) Settle(closing []engine.Closing) ([]engine.Account, error) {
 	a := engine.Account{
 		Ledger: result.Ledger{
 			Planned: planned, Sent: sent, Unsent: planned - sent, Expected: sent * each, Delivered: delivered,
-			Lost: sent*each - delivered, LostUp: sent*each - delivered, GapsAgree: true,
+			Lost: sent*each - delivered - f.excused, LostUp: sent*each - delivered - f.excused, Excluded: f.excused, GapsAgree: true,
 			MeasuredPlanned: uint64(f.plan.Publications(plan.Measure)), MeasuredSent: uint64(f.published(plan.Measure, 0)), MeasuredDelivered: measured * each,
 		},
 		Histograms: map[string]*latency.Histogram{engine.SendLag: histogram(), engine.Delivery: histogram(), engine.SentDelivery: histogram()},
-		GCPauses:   2, GCPauseTotal: 300 * time.Microsecond, GCPauseMax: 200 * time.Microsecond,
+		Left:       f.excused, Joined: f.excused, Reconnects: uint64(len(f.outages)), Outages: f.outages,
+		GCPauses: 2, GCPauseTotal: 300 * time.Microsecond, GCPauseMax: 200 * time.Microsecond,
 	}
 	for k := range int(measured) {
 		p := f.plan.At(plan.Measure, k)
 		// The last subscriber hears the publication a fifth of the delay later
 		// than the first.
 		a.Publications = append(a.Publications, engine.PublicationRecord{Publisher: p.Publisher, Sequence: p.Sequence,
-			First: int64(f.delay) * 4 / 5, Last: int64(f.delay), Count: uint32(each)})
+			First: int64(f.delay) * 4 / 5, Middle: int64(f.delay) * 9 / 10, Last: int64(f.delay), Count: uint32(each)})
 		a.LastArrival = f.begun[plan.Measure] + int64(p.Due+f.delay)
 		for range each {
 			a.Histograms[engine.Delivery].Record(f.delay)
@@ -287,7 +303,7 @@ func conduct(t *testing.T, change func(*fakeFleet, context.CancelFunc), settings
 		Address: netip.MustParseAddrPort("127.0.0.1:9001"), Host: "127.0.0.1:9001",
 		Tool:        result.Tool{Name: "loadgen", Version: "test", Go: "go1"},
 		Environment: result.Environment{Key: "test", Factors: map[string]string{}, Detail: map[string]string{}},
-		Target:      &readings{}, Generator: &readings{}, CPUs: 64,
+		Target:      &readings{}, Generator: &readings{}, CPUs: 64, Local: true, Machine: machine{clock},
 	}
 	o.result, o.err = Do(ctx, config, f, clock, func(l progress.Line) { o.lines = append(o.lines, l) })
 	return o

@@ -7,12 +7,15 @@ import (
 	"fanbench/loadgen/internal/verdict"
 	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
 	"fanbench/loadgen/scenario"
 )
 
 // judge puts the evidence together, and the metrics where the verdict says.
 func (c *conductor) judge(all measured, histograms map[string]*latency.Histogram) {
-	v := verdict.Judge(c.evidence(all, histograms))
+	e, absent := c.evidence(all, histograms)
+	v := verdict.Judge(e)
+	v.Absent = absent
 	if c.ended != "" {
 		v.Partial = true
 		if !c.stopped {
@@ -24,9 +27,10 @@ func (c *conductor) judge(all measured, histograms map[string]*latency.Histogram
 	}
 	c.result.Verdict = v
 	c.result.Metrics, c.result.Untrusted = verdict.Split(v, all)
+	c.result.SLO = c.objectives.watch.Judge(c.result)
 }
 
-func (c *conductor) evidence(all measured, histograms map[string]*latency.Histogram) verdict.Evidence {
+func (c *conductor) evidence(all measured, histograms map[string]*latency.Histogram) (verdict.Evidence, []result.Absence) {
 	alive := !c.gone
 	edges := c.measureEdges
 	if c.Scenario.Workload == scenario.Connect {
@@ -38,13 +42,20 @@ func (c *conductor) evidence(all measured, histograms map[string]*latency.Histog
 		Requested: c.ramp.requested, Opened: c.ramp.opened, Outstanding: c.left,
 		Delivery: histograms[engine.Delivery], SentDelivery: histograms[engine.SentDelivery],
 		SendLag: histograms[engine.SendLag], ReadLag: histograms[engine.ReadLag], Blocked: histograms[engine.Blocked],
-		BusiestLoop: edges.busiest(), Interval: edges.length(),
+		BusiestLoop: share(edges.loops, edges.length()), Interval: edges.length(), Abandoned: c.abandoned,
 		GeneratorCPU: duration(cpu(edges.generator)), TargetCPU: duration(cpu(edges.target)), CPUs: c.CPUs,
+		TargetCores: c.TargetCPUs, Local: c.Local,
 	}
+	absent := c.observeHost(&e, edges)
 	var lastArrival int64
 	for _, a := range c.accounts {
 		e.Arrivals += a.ExactStamps + a.BoundStamps + a.MissingStamps
+		e.StampsExact += a.ExactStamps
 		e.StampsMissing += a.MissingStamps
+		e.ClockSteps = max(e.ClockSteps, a.ClockSteps)
+		if e.GCPause == nil || a.GCPauseMax > *e.GCPause {
+			e.GCPause = &a.GCPauseMax
+		}
 		e.FilledBuffers += a.FilledBuffers
 		lastArrival = max(lastArrival, a.LastArrival)
 	}
@@ -52,7 +63,23 @@ func (c *conductor) evidence(all measured, histograms map[string]*latency.Histog
 		overrun := time.Duration(lastArrival-c.measureAt) - c.Scenario.Phases.Measure
 		e.Overrun = &overrun
 	}
-	return e
+	return e, absent
+}
+
+// observeHost adds what the machine did in the stretch, and returns what it has
+// no counters for.
+func (c *conductor) observeHost(e *verdict.Evidence, edges edges) []result.Absence {
+	e.RunDelay = share(edges.delays, edges.length())
+	if c.Machine == nil || edges.length() <= 0 {
+		return nil
+	}
+	e.Standstill = &edges.stood
+	e.Host = edges.machine[1].Since(edges.machine[0])
+	if onCPU, delay, known := vitals.Busiest(edges.threads[0], edges.threads[1]); known {
+		e.TargetBusiest = number(onCPU.Seconds() / edges.length().Seconds())
+		e.TargetDelay = number(delay.Seconds() / edges.length().Seconds())
+	}
+	return absences(e.Host, e.RunDelay != nil)
 }
 
 // edges are the readings at the two ends of a stretch of the run.
@@ -60,33 +87,11 @@ type edges struct {
 	target, generator [2]*vitals.Reading
 	loops             [2][][]time.Duration // CPU time of each worker's loops
 	at                [2]int64
+	hostEdges
 }
 
 // length of the stretch.
 func (e *edges) length() time.Duration { return time.Duration(e.at[1] - e.at[0]) }
-
-// busiest is the share of the stretch that the busiest loop of any worker was
-// on a CPU; nil if the loops were not observed.
-func (e *edges) busiest() *float64 {
-	if e.length() <= 0 || len(e.loops[0]) != len(e.loops[1]) {
-		return nil
-	}
-	var most *time.Duration
-	for w := range e.loops[0] {
-		if len(e.loops[0][w]) != len(e.loops[1][w]) {
-			return nil
-		}
-		for l, before := range e.loops[0][w] {
-			if used := e.loops[1][w][l] - before; most == nil || used > *most {
-				most = &used
-			}
-		}
-	}
-	if most == nil {
-		return nil
-	}
-	return number(most.Seconds() / e.length().Seconds())
-}
 
 func duration(seconds *float64) *time.Duration {
 	if seconds == nil {

@@ -35,7 +35,7 @@ func (c *conductor) metrics(histograms map[string]*latency.Histogram, publicatio
 		}
 		var behind uint64 // independent events, where the records are not
 		switch name {
-		case engine.Delivery, engine.SentDelivery, first, completion, spread:
+		case engine.Delivery, engine.SentDelivery, engine.SlowDelivery, engine.ReadDelivery, first, median, completion, spread:
 			behind = publications
 		}
 		maps.Copy(m, result.QuantileMetrics(strings.ReplaceAll(name, "-", "_"), h, behind))
@@ -43,6 +43,7 @@ func (c *conductor) metrics(histograms map[string]*latency.Histogram, publicatio
 	c.throughput(m)
 	c.cost(m)
 	c.memory(m)
+	c.movement(m)
 	c.instrument(m)
 	return m
 }
@@ -100,15 +101,19 @@ func (c *conductor) memory(m measured) {
 
 // instrument is what the generator says of itself.
 func (c *conductor) instrument(m measured) {
-	var exact, all uint64
+	var exact, all, glued uint64
 	var pauses int64
 	var total, longest time.Duration
 	for _, a := range c.accounts {
+		glued += a.Glued
 		exact += a.ExactStamps
 		all += a.ExactStamps + a.BoundStamps + a.MissingStamps
 		pauses += a.GCPauses
 		total += a.GCPauseTotal
 		longest = max(longest, a.GCPauseMax)
+	}
+	if glued > 0 {
+		m.add("glued_frames", number(float64(glued)), "1", "", 0)
 	}
 	if all > 0 {
 		m.add("stamps.exact_share", number(float64(exact)/float64(all)), "1", "higher", all)
@@ -138,7 +143,7 @@ func (c *conductor) conclude() {
 		publications = c.result.Ledger.MeasuredDelivered
 		complete = publications
 	}
-	if n := publications - complete; n > 0 {
+	if n := publications - complete; n > 0 && !c.moving() {
 		c.warn(fmt.Sprintf("%s did not reach every subscriber of the plan; completion and spread count those reached",
 			plural(int(n), "publication", "publications")), "see lost deliveries and failures")
 	}

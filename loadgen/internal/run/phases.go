@@ -110,6 +110,7 @@ func (c *conductor) hold(ctx context.Context) {
 	c.measureAt = c.clock.Mono()
 	c.wait(ctx, "measure", c.measureAt, c.Scenario.Phases.Measure)
 	c.take(ctx, &c.measureEdges, 1)
+	c.checkReturn()
 }
 
 // wait lets time pass under observation.
@@ -185,16 +186,20 @@ func (c *conductor) halt() {
 	}
 }
 
-// drain waits until nothing is outstanding, at most for the scenario's drain.
-// After an interrupt it still does, so that what was on its way is not taken
-// for lost; a second interrupt ends the process.
-func (c *conductor) drain(ctx context.Context) {
+// drain waits until nothing is outstanding, at most for the scenario's drain,
+// and returns how many deliveries still are. After an interrupt it still does,
+// so that what was on its way is not taken for lost; a second interrupt ends the
+// process.
+func (c *conductor) drain(ctx context.Context) (left uint64) {
 	if c.lost != nil || c.gone {
-		return
+		return c.outstanding()
 	}
 	end := c.phase("drain")
 	defer end()
 	ctx = c.patient(ctx)
+	if c.moving() {
+		return c.drainMembers(ctx)
+	}
 	begun := c.clock.Mono()
 	until := begun + int64(c.Scenario.Phases.Drain)
 	moved, delivered := begun, c.last.delivered
@@ -207,7 +212,7 @@ func (c *conductor) drain(ctx context.Context) {
 		}
 		incomplete := c.last.open < c.plan.Connections() && now-moved >= int64(quiet)
 		if c.outstanding() == 0 || now >= until || incomplete || c.lost != nil || c.gone {
-			return
+			return c.outstanding()
 		}
 		c.clock.Sleep(ctx, now+int64(pollInterval))
 	}
@@ -229,9 +234,10 @@ func (c *conductor) patient(ctx context.Context) context.Context {
 	return ctx
 }
 
-// outstanding is how many deliveries are expected and have not come.
+// outstanding is how many deliveries are expected and have not come, where the
+// membership does not change.
 func (c *conductor) outstanding() uint64 {
-	if c.Scenario.Workload == scenario.Connect || c.last.expected < c.last.delivered {
+	if c.Scenario.Workload == scenario.Connect || c.moving() || c.last.expected < c.last.delivered {
 		return 0
 	}
 	return c.last.expected - c.last.delivered

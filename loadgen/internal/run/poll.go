@@ -16,11 +16,12 @@ import (
 // totals are the workers' counts at one poll, added up.
 type totals struct {
 	open, failed        int
+	away                int // left by the plan's churn, and not back
 	sent                uint64
 	expected, delivered uint64
 	missing             uint64
 	sentAll             bool
-	loops               [][]time.Duration // CPU time by worker and loop
+	loops, delays       [][]time.Duration // CPU time and run delay by worker and loop
 }
 
 // rampTotals are the workers' ramps, added up once all have ended.
@@ -35,7 +36,9 @@ type rampTotals struct {
 
 // poll asks all workers for their state and adds it up.
 func (c *conductor) poll() {
+	asked := c.clock.Mono()
 	states, err := c.fleet.Poll()
+	c.stand(time.Duration(c.clock.Mono() - asked))
 	if err != nil {
 		c.lose(err)
 	}
@@ -48,12 +51,13 @@ func (c *conductor) poll() {
 		t := s.Tick
 		sum.open += t.Open
 		sum.failed += t.Failed
+		sum.away += t.Away
 		sum.sent += t.Sent
 		sum.expected += t.Expected
 		sum.delivered += t.Delivered
 		sum.missing += t.Missing
 		sum.sentAll = sum.sentAll && s.Sent
-		sum.loops = append(sum.loops, t.Loops)
+		sum.loops, sum.delays = append(sum.loops, t.Loops), append(sum.delays, t.RunDelays)
 		if s.Ramp != nil {
 			ramps = append(ramps, *s.Ramp)
 		}
@@ -65,11 +69,10 @@ func (c *conductor) poll() {
 	if !c.ramp.done && len(ramps) == c.Scenario.Workers {
 		c.ramp = c.addRamps(ramps)
 	}
-	// A target of which at least half of the connections are gone has died, or
-	// lets nobody stay. A lost worker's connections are not the target's doing.
-	if gone := c.ramp.opened - c.last.open; c.ramp.done && c.lost == nil && gone > 0 && 2*gone >= c.ramp.opened {
+	// A lost worker's connections are not the target's doing.
+	if c.ramp.done && c.lost == nil && c.Scenario.Reconnect.Most == 0 && c.depleted() {
 		c.gone = true
-		c.end(fmt.Sprintf("the target is gone: %d of %d connections closed", gone, c.ramp.opened))
+		c.end(fmt.Sprintf("the target is gone: %d of %d connections closed", c.closedByTarget(), c.ramp.opened))
 	}
 }
 
@@ -129,6 +132,9 @@ var columns = []string{
 	"time_seconds", "connections", "sent", "delivered", "deliveries_per_second", "missing", "outstanding",
 	"delivery_p50_seconds", "delivery_p99_seconds", "read_lag_p99_seconds", "send_lag_p99_seconds",
 	"target_cpu_seconds", "target_resident_bytes", "generator_cpu_seconds", "generator_resident_bytes",
+	// Of the machine, as shares of the row's time; the run delay is that of the
+	// loop which waited longest.
+	"generator_run_delay_share", "cpu_busy_share", "cpu_pressure_share", "steal_share", "throttled_share",
 }
 
 // rows are the series so far.
@@ -138,6 +144,10 @@ type rows struct {
 	at        int64 // when the latest was taken
 	delivered uint64
 	phase     string // of the latest line that was shown
+
+	machine vitals.HostReading // when a row read it last
+	delays  [][]time.Duration  // likewise
+	readAt  int64              // that instant
 }
 
 // align lets the next row span one interval from a phase's start.
@@ -151,7 +161,7 @@ func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned
 	line := progress.Line{
 		Phase: phase, Elapsed: time.Duration(now - begun), Planned: planned,
 		Open: c.last.open, Connections: c.plan.Connections(), Failed: c.last.failed,
-		Lost: c.last.missing, Outstanding: c.outstanding(),
+		Lost: c.gaps(), Outstanding: c.outstanding(),
 	}
 	r := &c.rows
 	if r.at == 0 {
@@ -171,6 +181,7 @@ func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned
 	line.SendLagP99 = quantile(c.slice.sendLag, 0.99)
 	c.show(line)
 
+	c.second(phase, now, row)
 	r.rows = append(r.rows, row)
 	r.at, r.delivered = now, c.last.delivered
 	for r.next <= now {
@@ -179,16 +190,28 @@ func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned
 	c.slice.reset()
 }
 
+// gaps is how many deliveries are missing before later ones; 0 where they may be
+// so by rights.
+func (c *conductor) gaps() uint64 {
+	if c.moving() {
+		return 0
+	}
+	return c.last.missing
+}
+
 func (c *conductor) row(ctx context.Context, now int64) []*float64 {
 	l := c.last
 	row := []*float64{
 		number(c.since(now)), number(float64(l.open)), number(float64(l.sent)), number(float64(l.delivered)),
-		nil, number(float64(l.missing)), number(float64(c.outstanding())),
+		nil, nil, nil,
 		seconds(quantile(c.slice.delivery, 0.5)), seconds(quantile(c.slice.delivery, 0.99)),
 		seconds(quantile(c.slice.readLag, 0.99)), seconds(quantile(c.slice.sendLag, 0.99)),
 	}
 	if elapsed := time.Duration(now - c.rows.at); elapsed > 0 && l.delivered >= c.rows.delivered && l.sent > 0 {
 		row[4] = number(float64(l.delivered-c.rows.delivered) / elapsed.Seconds())
+	}
+	if !c.moving() { // there, most of what is missing is so by rights
+		row[5], row[6] = number(float64(l.missing)), number(float64(c.outstanding()))
 	}
 	for _, source := range []vitals.Source{c.Target, c.Generator} {
 		if reading := read(ctx, source); reading != nil {
@@ -197,7 +220,7 @@ func (c *conductor) row(ctx context.Context, now int64) []*float64 {
 			row = append(row, nil, nil)
 		}
 	}
-	return row
+	return append(row, c.hostRow(now)...)
 }
 
 // read takes one reading; nil if there is no source or it has nothing to say.
@@ -217,6 +240,7 @@ func (c *conductor) take(ctx context.Context, e *edges, edge int) {
 	e.target[edge] = read(ctx, c.Target)
 	e.generator[edge] = read(ctx, c.Generator)
 	e.loops[edge] = c.last.loops
+	c.takeHost(&e.hostEdges, edge)
 	e.at[edge] = c.clock.Mono()
 }
 

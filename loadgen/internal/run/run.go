@@ -11,6 +11,7 @@ package run
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"fanbench/loadgen/internal/engine"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/progress"
+	"fanbench/loadgen/internal/slo"
 	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
@@ -34,6 +36,7 @@ type Fleet interface {
 	Halt() error
 	Poll() ([]control.Status, error)
 	Count() ([]engine.Closing, error)
+	Outstanding(closing []engine.Closing) (uint64, error)
 	Settle(closing []engine.Closing) ([]engine.Account, error)
 }
 
@@ -51,11 +54,21 @@ type Config struct {
 	Seed     uint64
 	RunID    string // of the result
 	Stamp    uint32 // run id in every stamp
+	// Epoch is the CLOCK_MONOTONIC reading, in nanoseconds, from which stamps
+	// count due times; 0 is the run's start. Not after it.
+	Epoch int64
 
 	URL     string // as given
 	Address netip.AddrPort
-	Host    string       // of the request
-	Sources []netip.Addr // local addresses; empty: the kernel chooses
+	Host    string      // of the request
+	TLS     *engine.TLS // of a wss URL, nil for ws
+	// Headers of every request: the scenario's and those that are not to stand
+	// in the result, for which HeaderNames does. Tokens are by the plan's
+	// connections.
+	Headers     []scenario.Header
+	HeaderNames []string
+	Tokens      []string
+	Sources     []netip.Addr // local addresses; empty: the kernel chooses
 
 	Tool        result.Tool
 	Environment result.Environment
@@ -64,8 +77,15 @@ type Config struct {
 	// Target and Generator are read at the phases' edges and each second; nil
 	// if nobody said where to look.
 	Target, Generator vitals.Source
-	// CPUs that the generator, and a target on the same machine, have.
-	CPUs int
+	// CPUs that the generator, and a target on the same machine, have; TargetCPUs
+	// is how many of them a target that is watched may use, 0 if that is not
+	// known.
+	CPUs, TargetCPUs int
+	// Local: the target is on this machine.
+	Local bool
+	// Machine is read at the measured phase's edges and each second; nil leaves
+	// its guards out.
+	Machine Machine
 }
 
 const (
@@ -82,6 +102,9 @@ const (
 	// quiet ends a drain that can no longer complete, because subscribers are
 	// gone, once nothing has arrived for this long.
 	quiet = time.Second
+	// owedInterval is how often workers count what is outstanding, where the
+	// membership changes: they look at every subscriber.
+	owedInterval = 200 * time.Millisecond
 )
 
 // conductor is a run under way.
@@ -104,6 +127,10 @@ type conductor struct {
 	stopped bool   // interrupted by the user
 	gone    bool   // the target closed half of its connections or more
 
+	objectives objectives
+	abandoned  bool          // a condition of the scenario ended the run
+	stood      time.Duration // longest standstill since the stretch began
+
 	measureAt    int64   // start of the measured phase; 0 before it
 	left         *uint64 // outstanding when the last drain ended; nil before it
 	rampEdges    edges   // of the ramp alone
@@ -120,12 +147,17 @@ func Do(ctx context.Context, config Config, fleet Fleet, clock Clock, show func(
 	if err != nil {
 		return nil, err
 	}
-	c := &conductor{Config: config, plan: p, fleet: fleet, clock: clock, show: show, started: clock.Mono()}
+	c := &conductor{Config: config, plan: p, fleet: fleet, show: show, started: clock.Mono()}
+	c.clock = watchful{clock, c.stand}
+	c.objectives.watch = slo.NewWatch(config.Scenario.SLO)
 	c.result = &result.Result{
 		SchemaVersion: result.SchemaVersion, Kind: "run", RunID: config.RunID,
 		Tool: config.Tool, Scenario: config.Scenario, Seed: config.Seed, URL: config.URL,
 		Environment: config.Environment, Warnings: config.Warnings,
-		Times: result.Times{Started: clock.Wall().UTC()},
+		Times: result.Times{Started: clock.Wall().UTC()}, Headers: config.HeaderNames,
+	}
+	if config.TLS != nil {
+		c.secured(*config.TLS)
 	}
 	// Before the workers lay out their connections, so that this memory counts
 	// as the connections'.
@@ -146,16 +178,43 @@ func Do(ctx context.Context, config Config, fleet Fleet, clock Clock, show func(
 // assign gives each worker its share of what is bounded over all of them.
 func (c *conductor) assign() error {
 	n := c.Scenario.Workers
+	epoch := c.Epoch
+	if epoch == 0 {
+		epoch = c.started
+	}
 	ramp := c.Scenario.Phases.Ramp
 	return c.fleet.Assign(func(worker int) control.Assign {
 		return control.Assign{
 			Version: control.Version, Worker: worker,
 			Scenario: c.Scenario, Seed: c.Seed, RunID: c.Stamp,
-			Address: c.Address, Host: c.Host, Sources: c.Sources, Epoch: c.started,
+			Address: c.Address, Host: c.Host, Sources: c.Sources, Epoch: epoch,
+			TLS: c.TLS, Credentials: c.credentials(worker),
 			InFlight: max(1, (ramp.InFlight+worker)/n),
 			RampRate: float64(ramp.Rate) / float64(n),
 		}
 	})
+}
+
+// secured notes how the target's certificate was looked at.
+func (c *conductor) secured(t engine.TLS) {
+	c.result.TLS = &result.TLS{ServerName: t.ServerName, Insecure: t.Insecure}
+	if len(t.Authorities) > 0 {
+		c.result.TLS.Authorities = fmt.Sprintf("%x", sha256.Sum256(t.Authorities))
+	}
+	if t.Insecure {
+		c.warn("the target's certificate was not checked (--insecure)", "trust its authority with --ca FILE instead")
+	}
+}
+
+// credentials are a worker's part of them.
+func (c *conductor) credentials(worker int) engine.Credentials {
+	part := engine.Credentials{Headers: c.Headers}
+	if len(c.Tokens) > 0 {
+		for _, of := range c.plan.Share(worker).Connections {
+			part.Tokens = append(part.Tokens, c.Tokens[of.ID])
+		}
+	}
+	return part
 }
 
 // workload is everything between the idle phase and the settlement.
@@ -166,8 +225,7 @@ func (c *conductor) workload(ctx context.Context) {
 	}
 	if warmUp := c.Scenario.Phases.WarmUp; warmUp > 0 && !c.over(ctx) {
 		c.publish(ctx, plan.WarmUp, warmUp)
-		c.drain(ctx)
-		if n := c.outstanding(); n > 0 && c.ended == "" {
+		if n := c.drain(ctx); n > 0 && c.ended == "" {
 			c.warn(fmt.Sprintf("%d deliveries of the warm-up were still outstanding when measuring began", n),
 				"lower the rate, or give the drain more time")
 		}
@@ -177,11 +235,11 @@ func (c *conductor) workload(ctx context.Context) {
 	}
 	c.take(ctx, &c.measureEdges, 0)
 	c.publish(ctx, plan.Measure, c.Scenario.Phases.Measure)
-	c.drain(ctx)
+	left := c.drain(ctx)
 	c.take(ctx, &c.measureEdges, 1)
-	left := c.outstanding()
 	c.left = &left
 	c.linger()
+	c.checkReturn()
 }
 
 // over reports whether the run ends early, and notices the user's interrupt.

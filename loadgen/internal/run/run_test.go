@@ -97,6 +97,7 @@ func TestMetricsFollowFromWhatWasObserved(t *testing.T) {
 		"connections_per_second":             100, // 8 subscribers and 2 publishers in 0.1 s
 		"completion.max":                     0.005,
 		"first.max":                          0.004,
+		"median.max":                         0.0045,
 		"spread.p50":                         0.001,
 		"generator.cpu_seconds":              0.75,
 		"generator.cpu_per_delivery_seconds": 0.75 / 32,

@@ -20,8 +20,11 @@ func (c *conductor) settle() {
 		c.lose(err)
 	}
 	ledger := result.Ledger{GapsAgree: len(c.accounts) == c.Scenario.Workers}
+	var slow, silent result.Apart
 	for _, a := range c.accounts {
 		addLedger(&ledger, a.Ledger)
+		addApart(&slow, a.Slow)
+		addApart(&silent, a.Silent)
 		c.result.Failures = addFailures(c.result.Failures, a.Failures)
 	}
 	if missing := c.Scenario.Workers - len(c.accounts); missing > 0 {
@@ -29,6 +32,23 @@ func (c *conductor) settle() {
 			"look at why the worker ended")
 	}
 	c.result.Ledger = ledger
+	if c.Scenario.Slow.Share > 0 {
+		c.result.Slow = &slow
+	}
+	if c.Scenario.Silent.Share > 0 {
+		c.result.Silent = &silent
+	}
+}
+
+// addApart adds one worker's part.
+func addApart(sum *result.Apart, part result.Apart) {
+	sum.Subscribers += part.Subscribers
+	sum.Ended += part.Ended
+	sum.Expected += part.Expected
+	sum.Delivered += part.Delivered
+	sum.Missing += part.Missing
+	sum.Duplicated += part.Duplicated
+	sum.Reordered += part.Reordered
 }
 
 // addLedger adds one worker's part.
@@ -53,6 +73,7 @@ func addLedger(sum *result.Ledger, part result.Ledger) {
 // together received them. The others are the engine's.
 const (
 	first      = "first"      // first delivery − due time
+	median     = "median"     // delivery with which half of the receivers were read − due time
 	completion = "completion" // last delivery − due time
 	spread     = "spread"     // last delivery − first
 	connect    = "connect"    // SYN to the arrival of the 101 answer
@@ -60,8 +81,8 @@ const (
 
 // order of the histograms in the result.
 var order = []string{
-	engine.Delivery, engine.SentDelivery, first, completion, spread,
-	engine.ReadLag, engine.SendLag, engine.Blocked, connect,
+	engine.Delivery, engine.SentDelivery, engine.ReadDelivery, first, median, completion, spread,
+	engine.SlowDelivery, engine.Recovery, engine.ReadLag, engine.SendLag, engine.Blocked, connect, engine.TLSHandshake,
 }
 
 // histograms merges the workers' histograms by name. Those without a record are
@@ -101,6 +122,7 @@ func (c *conductor) publications(into map[string]*latency.Histogram) (all, compl
 		for _, r := range a.Publications {
 			key := publicationKey{r.Publisher, r.Sequence}
 			if sum, known := merged[key]; known {
+				r.Middle = engine.Middle(sum.Middle, r.Middle, sum.Count, r.Count)
 				r.First, r.Last, r.Count = min(r.First, sum.First), max(r.Last, sum.Last), r.Count+sum.Count
 			}
 			merged[key] = r
@@ -109,14 +131,17 @@ func (c *conductor) publications(into map[string]*latency.Histogram) (all, compl
 	if len(merged) == 0 {
 		return 0, 0
 	}
-	for _, name := range []string{first, completion, spread} {
+	for _, name := range []string{first, median, completion, spread} {
 		into[name] = latency.New(latency.Precise)
 	}
 	for key, r := range merged {
 		into[first].Record(time.Duration(r.First))
+		if r.Middle != 0 {
+			into[median].Record(time.Duration(r.Middle))
+		}
 		into[completion].Record(time.Duration(r.Last))
 		into[spread].Record(time.Duration(r.Last - r.First))
-		if int(r.Count) >= c.plan.RoomSubscribers(c.plan.PublisherRoom(key.publisher)) {
+		if int(r.Count) >= c.plan.RoomReaders(c.plan.PublisherRoom(key.publisher)) {
 			complete++
 		}
 	}

@@ -138,15 +138,24 @@ func At(message []byte, offset int) bool {
 // Find returns the stamp in message, wherever it is. A message that begins with
 // a marker of which one byte is damaged holds a Corrupt stamp; deeper inside a
 // message a damaged marker cannot be told from other text.
-func Find(message []byte) (Stamp, Verdict) {
-	at := 0
-	if !At(message, 0) {
+func Find(message []byte) (Stamp, Verdict) { return FindBehind(nil, message) }
+
+// FindBehind is Find for a payload that has something before its stamp, which
+// no checksum covers: where it is damaged the stamp is Corrupt too, and a
+// marker that is nearly there is looked for behind it. What stands before the
+// payload is its bearer's, and not looked at.
+func FindBehind(before, message []byte) (Stamp, Verdict) {
+	at := len(before)
+	if !At(message, at) {
 		if at = Index(message); at < 0 {
-			if len(message) >= Size && nearly(message) {
+			if len(message) >= len(before)+Size && nearly(message[len(before):]) {
 				return Stamp{}, Corrupt
 			}
 			return Stamp{}, Absent
 		}
+	}
+	if !bytes.HasSuffix(message[:at], before) {
+		return Stamp{}, Corrupt
 	}
 	return Decode(message[at:])
 }

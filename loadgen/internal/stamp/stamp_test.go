@@ -84,6 +84,31 @@ func TestEveryBitIsCovered(t *testing.T) {
 	}
 }
 
+// TestWhatStandsBeforeIsCovered flips each bit of a payload whose stamp does
+// not open it, alone and inside a server's envelope.
+func TestWhatStandsBeforeIsCovered(t *testing.T) {
+	const before = `{"id":"`
+	whole := append([]byte(before), payload(100, example)...)
+	for _, envelope := range []string{"", `{"room":1,"data":`} {
+		message := append([]byte(envelope), whole...)
+		if s, got := FindBehind([]byte(before), message); got != Sound || s.Sequence != example.Sequence {
+			t.Fatalf("behind %q: verdict %d, %+v", envelope, got, s)
+		}
+		for bit := range len(whole) * 8 {
+			damaged := bytes.Clone(message)
+			at := len(envelope) + bit/8
+			damaged[at] ^= 1 << (bit % 8)
+			want := Corrupt
+			if envelope != "" && bit/8 >= len(before) && bit/8 < len(before)+len(marker) {
+				want = Absent // a damaged marker can be anywhere
+			}
+			if s, got := FindBehind([]byte(before), damaged); got != want {
+				t.Errorf("behind %q, bit %d of byte %d flipped: verdict %d, %+v", envelope, bit%8, bit/8, got, s)
+			}
+		}
+	}
+}
+
 func TestLagSaturates(t *testing.T) {
 	for lag, want := range map[int64]int64{-1: 0, 0: 0, MaxLag: MaxLag, MaxLag + 1: MaxLag} {
 		if s, _ := Find(payload(Size, Stamp{Lag: lag})); s.Lag != want {

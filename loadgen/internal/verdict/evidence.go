@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 	"fanbench/loadgen/scenario"
@@ -36,9 +37,10 @@ type Evidence struct {
 	// Histograms of the measured phase.
 	Delivery, SentDelivery, SendLag, ReadLag, Blocked *latency.Histogram
 
-	// Arrivals in the measured phase, and how many of them had no kernel time
-	// stamp.
-	Arrivals, StampsMissing uint64
+	// Arrivals in the measured phase, how many of them had a kernel time stamp
+	// of their own, and how many had none. The others share the stamp of a later
+	// arrival.
+	Arrivals, StampsExact, StampsMissing uint64
 	// FilledBuffers counts reads that emptied a receive buffer at least half
 	// full.
 	FilledBuffers uint64
@@ -50,9 +52,30 @@ type Evidence struct {
 	// and its drain, or the ramp where connections are only held.
 	Interval                time.Duration
 	GeneratorCPU, TargetCPU *time.Duration
-	// CPUs of the machine; TargetCores is how many of them the target's loops
-	// can use at once, 0 if that is not known.
+	// CPUs that the generator, and a target on the same machine, may use;
+	// TargetCores is how many of them the target may, 0 if that is not known.
 	CPUs, TargetCores int
+	// Host is what the generator's machine did over the same interval.
+	Host vitals.HostReading
+	// Local: the target is on that machine too.
+	Local bool
+	// RunDelay is the share of the interval, 0 to 1, that the loop which waited
+	// longest was runnable and had no CPU.
+	RunDelay *float64
+	// TargetBusiest and TargetDelay are the same shares of the target's threads:
+	// of the one that was longest on a CPU, and of the one that waited longest.
+	TargetBusiest, TargetDelay *float64
+	// Standstill is the longest time in the interval that one of the generator's
+	// processes did not answer or did not wake up when it should have.
+	Standstill *time.Duration
+	// GCPause is the generator's longest garbage-collection pause in the
+	// measured phase.
+	GCPause *time.Duration
+	// ClockSteps is how often the wall clock was seen to jump.
+	ClockSteps uint64
+	// Abandoned: a condition of the scenario ended the run early, so that not
+	// everything planned was due.
+	Abandoned bool
 	// Overrun is the last measured arrival minus the measured phase's end;
 	// negative if everything had arrived before.
 	Overrun *time.Duration
@@ -70,7 +93,7 @@ func Group(metric string) string {
 	}
 	family, _, _ := strings.Cut(metric, ".")
 	switch family {
-	case "delivery", "completion":
+	case "delivery", "first", "median", "completion":
 		return scenario.GroupDelivery
 	case "sent_delivery", "spread":
 		return scenario.GroupSentDelivery

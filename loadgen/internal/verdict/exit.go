@@ -17,7 +17,8 @@ const (
 
 // ExitCode is how the program ends after a run. A target that died or was never
 // reached outranks what was lost with it; a loss that the ledger vouches for
-// outranks other metrics that are not valid.
+// and a condition that is broken by a number which can be trusted, outrank other
+// metrics that are not valid.
 func ExitCode(r *result.Result) int {
 	tripped := func(name string) bool {
 		return slices.ContainsFunc(r.Verdict.Guards, func(g result.Guard) bool { return g.Name == name && g.Tripped })
@@ -29,11 +30,18 @@ func ExitCode(r *result.Result) int {
 		return ExitUntrusted
 	case len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && Breached(r):
 		return ExitBreach
-	case r.Verdict.Verdict != Valid:
+	case objective(r, result.ObjectiveBreached):
+		return ExitBreach
+	case r.Verdict.Verdict != Valid, objective(r, result.ObjectiveUnknown):
 		return ExitUntrusted
 	default:
 		return ExitFine
 	}
+}
+
+// objective: a condition of the scenario is in this state.
+func objective(r *result.Result, state string) bool {
+	return slices.ContainsFunc(r.SLO, func(o result.Objective) bool { return o.State == state })
 }
 
 // Breached: the ledger has an entry that the scenario does not allow.

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"math"
 	"time"
 
 	"fanbench/loadgen/latency"
@@ -20,6 +21,17 @@ const (
 	GeneratorCPU   = "generator-cpu"
 	ReceiveBuffers = "receive-buffers"
 	Stamps         = "stamps"
+	ExactStamps    = "exact-stamps"
+	LittlesLaw     = "littles-law"
+	Pause          = "pause"
+	RunDelay       = "run-delay"
+	TargetDelay    = "target-run-delay"
+	Pressure       = "cpu-pressure"
+	Steal          = "steal"
+	Throttling     = "throttling"
+	GCPause        = "gc-pause"
+	ClockSteps     = "clock-steps"
+	Retransmits    = "retransmits"
 )
 
 // Limits of the guards.
@@ -39,6 +51,11 @@ const (
 	// missingShare: with fewer deliveries outstanding or without a stamp, no
 	// quantile up to p99 can move noticeably.
 	missingShare = 0.001
+	// exactShare: with fewer stamps of their own, quantiles are those of bounds.
+	exactShare = 0.90
+	// littleShare is by how much the two sides of Little's law may differ. The
+	// windows open one after the other, and the last round trips end late.
+	littleShare = 0.10
 )
 
 // arrival is what the kernel's receive time stamps rest under.
@@ -48,7 +65,8 @@ var arrival = []string{scenario.GroupDelivery, scenario.GroupSentDelivery, scena
 func guards(e Evidence) []result.Guard {
 	var all []result.Guard
 	for _, guard := range []func(Evidence) (result.Guard, bool){
-		connected, targetAlive, sent, drained, ledgerAgrees, sendLag, readLag, generatorCPU, receiveBuffers, stamps,
+		connected, targetAlive, sent, drained, ledgerAgrees, sendLag, readLag, generatorCPU, receiveBuffers, stamps, exactStamps,
+		littlesLaw, paused, runDelay, targetDelay, pressure, steal, throttling, gcPause, clockSteps, retransmits,
 	} {
 		if g, applies := guard(e); applies {
 			if !g.Tripped {
@@ -91,7 +109,7 @@ func targetAlive(e Evidence) (result.Guard, bool) {
 }
 
 func sent(e Evidence) (result.Guard, bool) {
-	if e.Ledger.Planned == 0 || e.Scenario.ClosedLoop() {
+	if e.Ledger.Planned == 0 || e.Scenario.ClosedLoop() || e.Abandoned {
 		return result.Guard{}, false
 	}
 	return result.Guard{
@@ -209,6 +227,49 @@ func stamps(e Evidence) (result.Guard, bool) {
 	return result.Guard{
 		Name: Stamps, Value: missing, Limit: missingShare, Unit: "1", Tripped: *missing > missingShare,
 		Voids: arrival, Remedy: "measure on a kernel with SO_TIMESTAMPNS on TCP, Linux 4.14 or later",
+	}, true
+}
+
+// exactStamps trips where arrivals that share a later one's stamp are read late:
+// then their latency is a bound, which can be above what it was. It voids
+// nothing, for it flatters nobody; where the reader was held up by others the
+// guards on the machine void. Where reading is prompt, what shares a stamp
+// arrived together, for the target sent it so.
+func exactStamps(e Evidence) (result.Guard, bool) {
+	if e.Arrivals == 0 {
+		return result.Guard{}, false
+	}
+	exact := ratio(float64(e.StampsExact), float64(e.Arrivals))
+	lag, known := readLag(e)
+	return result.Guard{
+		Name: ExactStamps, Value: exact, Limit: exactShare, Unit: "1",
+		Tripped: *exact < exactShare && known && lag.Tripped,
+		Remedy:  "give the generator its own CPUs, more --workers or fewer connections",
+	}, true
+}
+
+// littlesLaw holds throughput and round trips of a closed loop against each
+// other: connections × window = throughput × mean time of a message in the loop,
+// from the reply that makes room for it to the reading of its own reply. The
+// value is the right side over the left. Messages that are gone shrink the
+// window, which is no fault of the instrument.
+func littlesLaw(e Evidence) (result.Guard, bool) {
+	if !e.Scenario.ClosedLoop() || empty(e.SentDelivery) || empty(e.ReadLag) || e.Opened < e.Requested ||
+		e.Ledger.Lost > 0 || e.Interrupted || e.Abandoned || e.TargetAlive != nil && !*e.TargetAlive {
+		return result.Guard{}, false
+	}
+	around := e.SentDelivery.Mean() + e.ReadLag.Mean()
+	if !empty(e.SendLag) {
+		around += e.SendLag.Mean()
+	}
+	measured := e.Scenario.Phases.Measure
+	value := ratio(float64(e.SentDelivery.Count())*around.Seconds(), float64(e.Opened*e.Scenario.Window)*measured.Seconds())
+	// The last round trip of each begins inside the phase and ends outside.
+	limit := littleShare + around.Seconds()/measured.Seconds()
+	return result.Guard{
+		Name: LittlesLaw, Value: value, Limit: limit, Unit: "1", Tripped: math.Abs(*value-1) > limit,
+		Voids:  []string{scenario.GroupSentDelivery, scenario.GroupThroughput},
+		Remedy: "report it: throughput and round trips contradict each other, which is a fault of the generator",
 	}, true
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	Valid            = "valid"
 	GeneratorLimited = "generator-limited"
+	LinkLimited      = "link-limited"
 	Invalid          = "invalid"
 )
 
@@ -21,6 +22,7 @@ const (
 const (
 	LimitServer    = "server"
 	LimitGenerator = "generator"
+	LimitLink      = "link"
 	LimitBoth      = "both"
 	LimitNone      = "none"
 )
@@ -29,10 +31,13 @@ const (
 const (
 	// targetShare of the cores that its loops can use.
 	targetShare = 0.90
-	// machineShare of all CPUs, target and generator together: then either
-	// would have gone faster without the other. The rest goes to what neither
-	// is charged for: interrupts, the kernel's threads, neighbours.
-	machineShare = 0.90
+	// threadShare of a CPU, by one of its threads: a loop cannot use a second.
+	threadShare = 0.90
+	// machineShare of all CPUs that target and generator may use, by whomever:
+	// then either would have gone faster without the other. The stretch begins a
+	// moment before the first publication and ends a moment after the last
+	// delivery.
+	machineShare = 0.85
 	// offeredShare: below it deliveries were completed slower than offered.
 	offeredShare = 0.95
 	// blockedLeast: a target that keeps a publication's writer waiting longer
@@ -47,8 +52,9 @@ func Judge(e Evidence) result.Verdict {
 		Partial: e.Interrupted || e.TargetAlive != nil && !*e.TargetAlive, Interrupted: e.Interrupted,
 		Guards: guards(e), Reasons: []string{},
 	}
-	server, machine := saturation(e), exhausted(e)
-	v.Limit = limit(len(server) > 0 || machine != "", generatorBehind(v.Guards, e) || machine != "")
+	server := saturation(e)
+	machine, shared := exhausted(e)
+	v.Limit = limit(len(server) > 0 || shared, generatorBehind(v.Guards, e) || machine != "", lossy(v.Guards))
 	v.Reasons = append(v.Reasons, server...)
 	if machine != "" {
 		v.Reasons = append(v.Reasons, machine)
@@ -68,28 +74,42 @@ func Judge(e Evidence) result.Verdict {
 }
 
 // verdict is valid unless a required group is voided or missing, and the
-// generator's fault if nothing but the generator voids them.
+// generator's or the link's fault if nothing else voids them. A generator that
+// fell behind comes first: it has to be mended before a link can be judged.
 func verdict(v result.Verdict, required []string, missing bool) string {
 	var voiding []result.Guard
 	for _, group := range required {
 		voiding = append(voiding, v.Voided(group)...)
+	}
+	all := func(of ...func(result.Guard) bool) bool {
+		return !slices.ContainsFunc(voiding, func(g result.Guard) bool {
+			return !slices.ContainsFunc(of, func(is func(result.Guard) bool) bool { return is(g) })
+		})
 	}
 	switch {
 	case missing:
 		return Invalid
 	case len(voiding) == 0:
 		return Valid
-	case slices.ContainsFunc(voiding, func(g result.Guard) bool { return !generators(g) }):
-		return Invalid
-	default:
+	case all(links):
+		return LinkLimited
+	case all(generators, links):
 		return GeneratorLimited
+	default:
+		return Invalid
 	}
 }
 
-// generators: the guard watches the generator's own pace.
+// generators: the guard watches the generator's own pace, or its machine.
 func generators(g result.Guard) bool {
-	return slices.Contains([]string{SendLag, ReadLag, GeneratorCPU, ReceiveBuffers}, g.Name)
+	return slices.Contains([]string{
+		SendLag, ReadLag, GeneratorCPU, ReceiveBuffers, ExactStamps,
+		Pause, RunDelay, TargetDelay, Steal, Throttling,
+	}, g.Name)
 }
+
+// links: the guard watches the network.
+func links(g result.Guard) bool { return g.Name == Retransmits }
 
 // generatorBehind: the generator's pace voids something, its loops had no time
 // left, or it lacked what connecting takes. A lag that voids nothing held
@@ -100,14 +120,23 @@ func generatorBehind(guards []result.Guard, e Evidence) bool {
 	})
 }
 
-func limit(server, generator bool) string {
+// lossy: the network lost what was sent.
+func lossy(guards []result.Guard) bool {
+	return slices.ContainsFunc(guards, func(g result.Guard) bool { return g.Tripped && links(g) })
+}
+
+// limit names who could not go faster. What a link held up looks like a slow
+// server.
+func limit(server, generator, link bool) string {
 	switch {
 	case server && generator:
 		return LimitBoth
-	case server:
-		return LimitServer
 	case generator:
 		return LimitGenerator
+	case link:
+		return LimitLink
+	case server:
+		return LimitServer
 	default:
 		return LimitNone
 	}
@@ -126,6 +155,9 @@ func saturation(e Evidence) []string {
 		if used := e.TargetCPU.Seconds() / e.Interval.Seconds(); used >= targetShare*float64(cores) {
 			found = append(found, fmt.Sprintf("the target used %.2f of the %d CPUs that it can use", used, cores))
 		}
+	}
+	if busiest := e.TargetBusiest; busiest != nil && *busiest >= threadShare {
+		found = append(found, fmt.Sprintf("the target's busiest thread was on a CPU %.0f %% of the time", 100**busiest))
 	}
 	if !empty(e.Blocked) {
 		if blocked := e.Blocked.Quantile(0.99); blocked > blockedLeast {
@@ -167,16 +199,22 @@ func completed(e Evidence) (share float64, known bool) {
 	return measure / (measure + max(0, over.Seconds())), true
 }
 
-// exhausted says that target and generator together left the machine no CPU.
-func exhausted(e Evidence) string {
-	if e.TargetCPU == nil || e.GeneratorCPU == nil || e.CPUs == 0 || e.Interval <= 0 {
-		return ""
+// exhausted says that the machine had no CPU left for the generator. shared
+// says that the target, being on it, had none left either, and that the two of
+// them used what there was.
+func exhausted(e Evidence) (found string, shared bool) {
+	if e.Host.CPU == nil || e.CPUs == 0 || e.Interval <= 0 {
+		return "", false
 	}
-	used := (*e.TargetCPU + *e.GeneratorCPU).Seconds() / e.Interval.Seconds()
-	if used < machineShare*float64(e.CPUs) {
-		return ""
+	busy := *over(&e.Host.CPU.Busy, e.Interval*time.Duration(e.CPUs))
+	if busy < machineShare {
+		return "", false
 	}
-	return fmt.Sprintf("target and generator together used %.2f of the machine's %d CPUs", used, e.CPUs)
+	found = fmt.Sprintf("the machine's %d CPUs were busy %.0f %% of the time", e.CPUs, 100*busy)
+	if foreign, known := others(e); known && foreign > othersShare {
+		return found + fmt.Sprintf(", %.0f %% with neither target nor generator", 100*foreign), false
+	}
+	return found, e.Local
 }
 
 // unobserved says which required groups have no number to be judged by.
@@ -218,11 +256,43 @@ func explain(g result.Guard, e Evidence) string {
 		found = fmt.Sprintf("%d reads found a receive buffer half full", e.FilledBuffers)
 	case Stamps:
 		found = fmt.Sprintf("%d of %d arrivals have no kernel time stamp", e.StampsMissing, e.Arrivals)
+	default:
+		found = explainMachine(g)
 	}
 	if len(g.Voids) == 0 {
 		return found + "; voids nothing"
 	}
 	return found + "; voids " + strings.Join(g.Voids, ", ")
+}
+
+// explainMachine is explain for the guards on the instrument and its machine.
+func explainMachine(g result.Guard) string {
+	percent := func(format string) string { return fmt.Sprintf(format, 100**g.Value, 100*g.Limit) }
+	switch g.Name {
+	case ExactStamps:
+		return percent("%.3g %% of the arrivals have a time stamp of their own, limit %.3g %%; the others' latencies are upper bounds")
+	case LittlesLaw:
+		return fmt.Sprintf("throughput × round trip is %.3g of connections × window, limit 1 ± %.3g", *g.Value, g.Limit)
+	case Pause:
+		return fmt.Sprintf("the generator stood still for %v, limit %v", seconds(*g.Value), seconds(g.Limit))
+	case RunDelay:
+		return percent("a loop of the generator waited for a CPU %.3g %% of the time, limit %.3g %%")
+	case TargetDelay:
+		return percent("a thread of the target waited for a CPU %.3g %% of the time, limit %.3g %%")
+	case Pressure:
+		return percent("somebody waited for a CPU %.3g %% of the time, limit %.3g %%")
+	case Steal:
+		return percent("other guests had the CPUs %.3g %% of the time, limit %.3g %%")
+	case Throttling:
+		return percent("the control group's CPU limit held the generator up %.3g %% of the time, limit %.3g %%")
+	case GCPause:
+		return fmt.Sprintf("the generator's longest collection pause was %v, limit %v", seconds(*g.Value), seconds(g.Limit))
+	case ClockSteps:
+		return fmt.Sprintf("the wall clock was stepped %.0f times", *g.Value)
+	case Retransmits:
+		return percent("%.3g %% of the TCP segments were lost and sent again, limit %.3g %%")
+	}
+	return g.Name
 }
 
 // seconds is a duration as a reader takes it in.

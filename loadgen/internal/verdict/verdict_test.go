@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 	"fanbench/loadgen/scenario"
@@ -50,15 +51,27 @@ func healthy(t *testing.T) Evidence {
 		TargetAlive: ptr(true), Requested: 1001, Opened: 1001, Outstanding: ptr(uint64(0)),
 		Delivery: all(20 * time.Millisecond), SentDelivery: all(20 * time.Millisecond),
 		SendLag: all(100 * time.Microsecond), ReadLag: all(100 * time.Microsecond), Blocked: all(10 * time.Microsecond),
-		Arrivals: 100_000, BusiestLoop: ptr(0.3), Interval: 10 * time.Second,
+		Arrivals: 100_000, StampsExact: 100_000, BusiestLoop: ptr(0.3), Interval: 10 * time.Second,
 		GeneratorCPU: ptr(3 * time.Second), TargetCPU: ptr(4 * time.Second), CPUs: 2, TargetCores: 1,
-		Overrun: ptr(20 * time.Millisecond),
+		Overrun: ptr(20 * time.Millisecond), Local: true,
+		Host: vitals.HostReading{
+			CPU:      &vitals.CPUTimes{Busy: 8 * time.Second, Tasks: 7 * time.Second},
+			Pressure: ptr(2 * time.Second), Throttled: ptr(time.Duration(0)), Segments: &vitals.Segments{Sent: 200_000},
+		},
+		RunDelay: ptr(0.01), TargetBusiest: ptr(0.4), TargetDelay: ptr(0.01),
+		Standstill: ptr(50 * time.Millisecond), GCPause: ptr(100 * time.Microsecond),
 	}
 }
 
-// closedLoop is an echo at rate 0: no timetable, so no due times.
+// busyOthers: somebody else had a fifth of the CPUs.
+func busyOthers(e *Evidence) { e.Host.CPU.Tasks += 4 * time.Second }
+
+// closedLoop is an echo at rate 0: no timetable, so no due times. One connection
+// makes a hundred round trips of 20 ms in 2 s.
 func closedLoop(t *testing.T, e *Evidence) {
 	e.Scenario = asked(t, "workload=echo", "require=sent-delivery,throughput,ledger")
+	e.Scenario.Phases.Measure = 2 * time.Second
+	e.Requested, e.Opened = 1, 1
 	e.Delivery, e.SendLag, e.Overrun = nil, nil, nil
 }
 
@@ -104,7 +117,7 @@ func TestJudge(t *testing.T) {
 			Valid, LimitGenerator, "generator-cpu", ""},
 		{"a closed loop that reads late sets its own pace", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
-			e.ReadLag = all(5 * time.Millisecond)
+			e.SentDelivery, e.ReadLag = all(15*time.Millisecond), all(5*time.Millisecond)
 		}, GeneratorLimited, LimitGenerator, "read-lag", "throughput"},
 		{"a closed loop without CPU left likewise", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
@@ -151,7 +164,18 @@ func TestJudge(t *testing.T) {
 		}, Valid, LimitServer, "", ""},
 		{"together they used the machine", func(_ *testing.T, e *Evidence) {
 			e.TargetCPU, e.GeneratorCPU, e.TargetCores = ptr(12*time.Second), ptr(7*time.Second), 0
+			e.Host.CPU = &vitals.CPUTimes{Busy: 19 * time.Second, Tasks: 18 * time.Second}
 		}, Valid, LimitBoth, "", ""},
+		{"interrupts count for a full machine", func(_ *testing.T, e *Evidence) { e.Host.CPU.Busy = 17 * time.Second },
+			Valid, LimitBoth, "", ""},
+		{"a full machine with the target elsewhere", func(_ *testing.T, e *Evidence) {
+			e.Local, e.TargetCPU, e.Host.CPU.Busy = false, nil, 18*time.Second
+			e.Host.CPU.Tasks = *e.GeneratorCPU
+		}, Valid, LimitGenerator, "", ""},
+		{"a machine that is full of others", func(_ *testing.T, e *Evidence) { busyOthers(e); e.Host.CPU.Busy = 19 * time.Second },
+			Valid, LimitGenerator, "", ""},
+		{"a loop of the target that never rests", func(_ *testing.T, e *Evidence) { e.TargetBusiest = ptr(0.95) },
+			Valid, LimitServer, "", ""},
 		{"the target did not take publications", func(_ *testing.T, e *Evidence) { e.Blocked = all(11 * time.Millisecond) },
 			Valid, LimitServer, "", ""},
 		{"deliveries completed slower than offered", func(_ *testing.T, e *Evidence) { e.Overrun = ptr(2 * time.Second) },
@@ -166,6 +190,75 @@ func TestJudge(t *testing.T) {
 			e.Scenario = asked(t, "latency-from=sent")
 			e.TargetCPU, e.SendLag, e.Overrun = ptr(9500*time.Millisecond), all(20*time.Millisecond), ptr(5*time.Second)
 		}, Valid, LimitBoth, "send-lag", "delivery"},
+
+		// The generator's machine.
+		{"the generator stood still", func(_ *testing.T, e *Evidence) { e.Standstill = ptr(5 * time.Second) },
+			GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput"},
+		{"and the target closed connections meanwhile", func(_ *testing.T, e *Evidence) {
+			e.Standstill, e.Ledger.LostDown = ptr(5*time.Second), 7
+		}, GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput ledger"},
+		{"a connect storm that stood still", func(t *testing.T, e *Evidence) {
+			*e = Evidence{Scenario: asked(t, "workload=connect"), Metrics: e.Metrics, Standstill: ptr(5 * time.Second)}
+		}, GeneratorLimited, LimitGenerator, "pause", "connect"},
+		{"target and generator that share the CPUs by intent", func(_ *testing.T, e *Evidence) { e.RunDelay, e.TargetDelay = ptr(0.4), ptr(0.4) },
+			Valid, LimitNone, "", ""},
+		{"loops that wait for CPUs which others have", func(_ *testing.T, e *Evidence) { e.RunDelay = ptr(0.06); busyOthers(e) },
+			GeneratorLimited, LimitGenerator, "run-delay", "delivery sent-delivery throughput"},
+		{"a target that waits for them", func(_ *testing.T, e *Evidence) { e.TargetDelay = ptr(0.06); busyOthers(e) },
+			GeneratorLimited, LimitGenerator, "target-run-delay", "delivery sent-delivery throughput"},
+		{"others that hold nobody up", func(_ *testing.T, e *Evidence) { busyOthers(e) }, Valid, LimitNone, "", ""},
+		{"who has the CPUs is not known, and nothing lags", func(_ *testing.T, e *Evidence) { e.RunDelay, e.TargetCPU = ptr(0.4), nil },
+			Valid, LimitNone, "", ""},
+		{"who has the CPUs is not known, and reading lags", func(_ *testing.T, e *Evidence) {
+			e.RunDelay, e.TargetCPU, e.ReadLag = ptr(0.4), nil, all(5*time.Millisecond)
+		}, GeneratorLimited, LimitGenerator, "read-lag run-delay", "delivery sent-delivery throughput"},
+		{"pressure alone says that somebody waited, not who", func(_ *testing.T, e *Evidence) { e.Host.Pressure = ptr(9 * time.Second) },
+			Valid, LimitNone, "cpu-pressure", ""},
+		{"steal", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 300 * time.Millisecond },
+			GeneratorLimited, LimitGenerator, "steal", "delivery sent-delivery throughput"},
+		{"a steal of one in a hundred", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 200 * time.Millisecond }, Valid, LimitNone, "", ""},
+		{"throttling", func(_ *testing.T, e *Evidence) { e.Host.Throttled = ptr(110 * time.Millisecond) },
+			GeneratorLimited, LimitGenerator, "throttling", "delivery sent-delivery throughput"},
+		{"a long collection pause is in the lags already", func(_ *testing.T, e *Evidence) { e.GCPause = ptr(3 * time.Millisecond) },
+			Valid, LimitNone, "gc-pause", ""},
+		{"a clock that was stepped", func(_ *testing.T, e *Evidence) { e.ClockSteps = 1 }, Valid, LimitNone, "clock-steps", ""},
+
+		// The link.
+		{"segments that were sent again", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 201 },
+			LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
+		{"one in a thousand", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 200 }, Valid, LimitNone, "", ""},
+		{"because this host's own queues were full", func(_ *testing.T, e *Evidence) {
+			e.Host.Segments.Retransmitted, e.Host.Segments.Refused = 5000, 4900
+		}, Valid, LimitNone, "", ""},
+		{"because an answer was late", func(_ *testing.T, e *Evidence) {
+			e.Host.Segments.Retransmitted, e.Host.Segments.Needless = 5000, 5000
+		}, Valid, LimitNone, "", ""},
+		{"what a link holds up looks like a slow server", func(_ *testing.T, e *Evidence) {
+			e.Host.Segments.Retransmitted, e.Overrun = 5000, ptr(2*time.Second)
+		}, LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
+		{"a generator behind a bad link is mended first", func(_ *testing.T, e *Evidence) {
+			e.Host.Segments.Retransmitted, e.SendLag = 5000, all(3*time.Millisecond)
+		}, GeneratorLimited, LimitGenerator, "send-lag retransmits", "delivery sent-delivery throughput"},
+		{"unanswered SYNs are the target's queue", func(t *testing.T, e *Evidence) {
+			e.Scenario, e.Host.Segments.Retransmitted = asked(t, "workload=connect"), 5000
+		}, Valid, LimitNone, "", ""},
+
+		// What a run's own numbers say of each other.
+		{"shared stamps that are read late are bounds", func(_ *testing.T, e *Evidence) {
+			e.StampsExact, e.ReadLag = 80_000, all(5*time.Millisecond)
+		}, Valid, LimitNone, "read-lag exact-stamps", ""},
+		{"read at once they arrived together", func(_ *testing.T, e *Evidence) { e.StampsExact = 10_000 }, Valid, LimitNone, "", ""},
+		{"a closed loop against Little's law", func(t *testing.T, e *Evidence) {
+			closedLoop(t, e)
+			e.SentDelivery = all(26 * time.Millisecond)
+		}, Invalid, LimitNone, "littles-law", "sent-delivery throughput"},
+		{"a closed loop that lost messages has a smaller window", func(t *testing.T, e *Evidence) {
+			closedLoop(t, e)
+			e.SentDelivery, e.Ledger.Lost = all(10*time.Millisecond), 1
+		}, Valid, LimitNone, "", ""},
+		{"a run that a condition ended has not sent all that was planned", func(_ *testing.T, e *Evidence) {
+			e.Ledger.Sent, e.Ledger.Unsent, e.Abandoned = 60, 60, true
+		}, Valid, LimitNone, "", ""},
 
 		// What was not observed counts for nobody.
 		{"nothing observed but the ledger", func(t *testing.T, e *Evidence) {
@@ -218,7 +311,27 @@ func TestReasons(t *testing.T) {
 		{func(e *Evidence) { e.TargetCPU = ptr(9600 * time.Millisecond) }, []string{"the target used 0.96 of the 1 CPUs that it can use"}},
 		{func(e *Evidence) { e.Blocked = all(32 * time.Millisecond) }, []string{"the target kept publications waiting 32.01ms at p99 before it took them"}},
 		{func(e *Evidence) { e.Overrun = ptr(10*time.Second + 100*time.Microsecond) }, []string{"the target completed deliveries at 50 % of the offered rate"}},
-		{func(e *Evidence) { e.TargetCPU, e.TargetCores = ptr(16*time.Second), 0 }, []string{"target and generator together used 1.90 of the machine's 2 CPUs"}},
+		{func(e *Evidence) { e.Host.CPU.Busy = 19 * time.Second }, []string{"the machine's 2 CPUs were busy 95 % of the time"}},
+		{func(e *Evidence) { busyOthers(e); e.Host.CPU.Busy = 19 * time.Second },
+			[]string{"the machine's 2 CPUs were busy 95 % of the time, 20 % with neither target nor generator"}},
+		{func(e *Evidence) { e.TargetBusiest = ptr(0.951) }, []string{"the target's busiest thread was on a CPU 95 % of the time"}},
+		{func(e *Evidence) { e.Standstill = ptr(5030 * time.Millisecond) },
+			[]string{"the generator stood still for 5.03s, limit 1s; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.RunDelay = ptr(0.25); busyOthers(e) },
+			[]string{"a loop of the generator waited for a CPU 25 % of the time, limit 5 %; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.TargetDelay = ptr(0.25); busyOthers(e) },
+			[]string{"a thread of the target waited for a CPU 25 % of the time, limit 5 %; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.StampsExact, e.ReadLag = 80_000, all(3*time.Second) }, []string{"read lag 3s at p99, limit 2ms; voids nothing",
+			"80 % of the arrivals have a time stamp of their own, limit 90 %; the others' latencies are upper bounds; voids nothing"}},
+		{func(e *Evidence) { e.Host.Pressure = ptr(6 * time.Second) }, []string{"somebody waited for a CPU 60 % of the time, limit 50 %; voids nothing"}},
+		{func(e *Evidence) { e.Host.CPU.Steal = time.Second },
+			[]string{"other guests had the CPUs 5 % of the time, limit 1 %; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.Host.Throttled = ptr(time.Second) },
+			[]string{"the control group's CPU limit held the generator up 10 % of the time, limit 1 %; voids delivery, sent-delivery, throughput"}},
+		{func(e *Evidence) { e.GCPause = ptr(3 * time.Millisecond) }, []string{"the generator's longest collection pause was 3ms, limit 2ms; voids nothing"}},
+		{func(e *Evidence) { e.ClockSteps = 2 }, []string{"the wall clock was stepped 2 times; voids nothing"}},
+		{func(e *Evidence) { e.Host.Segments.Retransmitted = 1000 },
+			[]string{"0.5 % of the TCP segments were lost and sent again, limit 0.1 %; voids delivery, sent-delivery, throughput"}},
 		{func(e *Evidence) { e.Interrupted = true }, []string{"the run was interrupted"}},
 		{func(e *Evidence) { e.SendLag = all(3 * time.Millisecond) }, []string{"send lag 3ms at p99, limit 1ms; voids delivery"}},
 		{func(e *Evidence) { e.ReadLag = all(3 * time.Second) }, []string{"read lag 3s at p99, limit 2ms; voids nothing"}},
@@ -242,6 +355,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+const machineGuards = "exact-stamps pause run-delay target-run-delay cpu-pressure steal throttling gc-pause clock-steps retransmits"
+
 // A guard without its source is absent, it does not stand at 0.
 func TestAbsentSources(t *testing.T) {
 	names := func(e Evidence) string {
@@ -252,12 +367,12 @@ func TestAbsentSources(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	full := healthy(t)
-	if got, want := names(full), "connected target-alive sent drained ledger-agrees send-lag read-lag generator-cpu receive-buffers stamps"; got != want {
+	if got, want := names(full), "connected target-alive sent drained ledger-agrees send-lag read-lag generator-cpu receive-buffers stamps "+machineGuards; got != want {
 		t.Errorf("guards %s, want %s", got, want)
 	}
 	echo := healthy(t)
 	closedLoop(t, &echo)
-	if got, want := names(echo), "connected target-alive drained ledger-agrees read-lag generator-cpu receive-buffers stamps"; got != want {
+	if got, want := names(echo), "connected target-alive drained ledger-agrees read-lag generator-cpu receive-buffers stamps "+strings.Replace(machineGuards, "pause", "littles-law pause", 1); got != want {
 		t.Errorf("guards of a closed loop %s, want %s", got, want)
 	}
 	if got := names(Evidence{Scenario: asked(t), SendLag: latency.New(latency.Precise)}); got != "" {
@@ -287,7 +402,7 @@ func TestGroup(t *testing.T) {
 		"deliveries_per_second": "throughput", "connections_per_second": "connect", "connect.p99": "connect",
 		"generator.cpu_per_delivery_seconds": "cpu", "target.cpu_seconds": "cpu",
 		"generator.rss_per_connection_bytes": "resident", "target.rss_per_connection_bytes": "resident",
-		"send_lag.p99": "", "read_lag.p99": "", "blocked.max": "", "generator.gc_pause.max": "", "stamps.exact_share": "",
+		"first.p50": "delivery", "median.p50": "delivery", "read_delivery.p50": "", "send_lag.p99": "", "read_lag.p99": "", "blocked.max": "", "generator.gc_pause.max": "", "stamps.exact_share": "",
 	} {
 		if got := Group(metric); got != want {
 			t.Errorf("%s is of group %q, want %q", metric, got, want)
@@ -333,6 +448,7 @@ func TestExitCode(t *testing.T) {
 		{"a required metric not valid", func(_ *testing.T, e *Evidence) { e.SendLag = all(time.Second) }, ExitUntrusted},
 		{"the target refused", func(_ *testing.T, e *Evidence) { e.Opened = 0 }, ExitUntrusted},
 		{"the target died, and much was lost with it", func(_ *testing.T, e *Evidence) { lost(e); e.TargetAlive = ptr(false) }, ExitUntrusted},
+		{"a network that loses", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 5000 }, ExitUntrusted},
 		{"interrupted", func(_ *testing.T, e *Evidence) { lost(e); e.Interrupted = true; e.Opened = 3 }, ExitInterrupted},
 	} {
 		e := healthy(t)
@@ -340,6 +456,29 @@ func TestExitCode(t *testing.T) {
 		r := &result.Result{Scenario: e.Scenario, Ledger: e.Ledger, Verdict: Judge(e)}
 		if got := ExitCode(r); got != row.want {
 			t.Errorf("%s: exit %d, want %d (%+v)", row.name, got, row.want, r.Verdict)
+		}
+	}
+}
+
+func TestExitCodeOfObjectives(t *testing.T) {
+	for _, row := range []struct {
+		states  string
+		verdict string
+		want    int
+	}{
+		{"ok ok", Valid, ExitFine},
+		{"ok breached", Valid, ExitBreach},
+		{"unknown ok", Valid, ExitUntrusted},
+		{"unknown breached", Valid, ExitBreach},
+		{"breached", GeneratorLimited, ExitBreach},
+		{"ok", GeneratorLimited, ExitUntrusted},
+	} {
+		r := &result.Result{Verdict: result.Verdict{Verdict: row.verdict}}
+		for state := range strings.FieldsSeq(row.states) {
+			r.SLO = append(r.SLO, result.Objective{State: state})
+		}
+		if got := ExitCode(r); got != row.want {
+			t.Errorf("%s, %s: exit %d, want %d", row.states, row.verdict, got, row.want)
 		}
 	}
 }

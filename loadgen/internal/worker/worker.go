@@ -47,6 +47,8 @@ type Engine interface {
 	// Tick may be called while the ramp is under way.
 	Tick() engine.Tick
 	Closing() []engine.Closing
+	// Outstanding is how many deliveries of what was sent are still expected.
+	Outstanding(closing []engine.Closing) uint64
 	Settle(closing []engine.Closing) engine.Account
 	Close() error
 }
@@ -129,6 +131,8 @@ func (w *worker) answer(m control.Message) (control.Message, error) {
 		return done, nil
 	case m.Count != nil:
 		return control.Message{Closing: &control.Closing{Publishers: w.engine.Closing()}}, nil
+	case m.Owe != nil:
+		return control.Message{Owed: &control.Owed{Deliveries: w.engine.Outstanding(m.Owe.Closing)}}, nil
 	case m.Settle != nil:
 		account := w.engine.Settle(m.Settle.Closing)
 		return control.Message{Account: &account}, nil
@@ -147,6 +151,7 @@ func (w *worker) assign(a control.Assign) error {
 	w.engine, err = w.build(engine.Config{
 		Plan: p, Worker: a.Worker, RunID: a.RunID,
 		Address: a.Address, Host: a.Host, Path: Path(a.Scenario.Target), Sources: a.Sources,
+		TLS: a.TLS, Credentials: a.Credentials,
 		Epoch: a.Epoch, InFlight: a.InFlight, RampRate: a.RampRate,
 	})
 	return err

@@ -54,7 +54,10 @@ func (e *fakeEngine) Sent() bool                    { return true }
 func (e *fakeEngine) StopSending()                  { e.note("stop") }
 func (e *fakeEngine) Tick() engine.Tick             { return engine.Tick{Open: 5} }
 func (e *fakeEngine) Closing() []engine.Closing     { return []engine.Closing{{Publisher: 0, Measure: 9}} }
-func (e *fakeEngine) Close() error                  { e.note("close"); return nil }
+func (e *fakeEngine) Outstanding(closing []engine.Closing) uint64 {
+	return 2 * closing[0].Measure
+}
+func (e *fakeEngine) Close() error { e.note("close"); return nil }
 func (e *fakeEngine) Settle(closing []engine.Closing) engine.Account {
 	return engine.Account{ClosedByTarget: closing[0].Measure}
 }
@@ -148,6 +151,9 @@ func TestServeTakesAnEngineThroughARun(t *testing.T) {
 	}
 	s.order(control.Message{Halt: &control.Halt{}})
 	closing := s.ask(control.Message{Count: &control.Count{}}).Closing
+	if owed := s.ask(control.Message{Owe: &control.Owe{Closing: closing.Publishers}}).Owed; owed.Deliveries != 18 {
+		t.Errorf("owed %+v, want 18 deliveries", owed)
+	}
 	if account := s.ask(control.Message{Settle: &control.Settle{Closing: closing.Publishers}}).Account; account.ClosedByTarget != 9 {
 		t.Errorf("account %+v", account)
 	}

@@ -1,0 +1,132 @@
+package run
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"fanbench/loadgen/internal/vitals"
+	"fanbench/loadgen/result"
+)
+
+// Machine is the host that the generator runs on.
+type Machine interface {
+	Read() vitals.HostReading
+}
+
+// threaded is a source that also knows its threads.
+type threaded interface {
+	Threads() (map[vitals.ThreadID]vitals.ThreadTimes, error)
+}
+
+// hostEdges are the readings of the machine at the two ends of a stretch.
+type hostEdges struct {
+	machine [2]vitals.HostReading
+	threads [2]map[vitals.ThreadID]vitals.ThreadTimes // of the target
+	delays  [2][][]time.Duration                      // run delay of each worker's loops
+	stood   time.Duration                             // standstill in the stretch
+}
+
+// takeHost reads the machine at one edge, 0 or 1, of a stretch.
+func (c *conductor) takeHost(e *hostEdges, edge int) {
+	if c.Machine != nil {
+		e.machine[edge] = c.Machine.Read()
+	}
+	if target, ok := c.Target.(threaded); ok {
+		e.threads[edge], _ = target.Threads() // without them their guards say nothing
+	}
+	e.delays[edge] = c.last.delays
+	if edge == 0 {
+		c.stood = 0
+	}
+	e.stood = c.stood
+}
+
+// share is a loop's largest difference between the edges as a share of the
+// stretch; nil if the loops were not observed at both.
+func share(edges [2][][]time.Duration, stretch time.Duration) *float64 {
+	if stretch <= 0 || len(edges[0]) != len(edges[1]) {
+		return nil
+	}
+	var most *time.Duration
+	for w := range edges[0] {
+		if len(edges[0][w]) != len(edges[1][w]) {
+			return nil
+		}
+		for l, before := range edges[0][w] {
+			if d := edges[1][w][l] - before; most == nil || d > *most {
+				most = &d
+			}
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	return number(most.Seconds() / stretch.Seconds())
+}
+
+// absences lists the sources that the machine lacks.
+func absences(r vitals.HostReading, delays bool) []result.Absence {
+	absent := maps.Clone(r.Absent)
+	if !delays {
+		if absent == nil {
+			absent = make(map[string]string)
+		}
+		absent[sourceDelay] = "the kernel does not count it for every loop"
+	}
+	var list []result.Absence
+	for _, source := range slices.Sorted(maps.Keys(absent)) {
+		list = append(list, result.Absence{Source: source, Reason: absent[source]})
+	}
+	return list
+}
+
+// sourceDelay is where run delays come from.
+const sourceDelay = "/proc/self/task/*/schedstat"
+
+// watchful is a clock that notices when a sleep took longer than was asked.
+type watchful struct {
+	Clock
+	late func(time.Duration)
+}
+
+func (w watchful) Sleep(ctx context.Context, at int64) {
+	at = max(at, w.Mono())
+	w.Clock.Sleep(ctx, at)
+	w.late(time.Duration(w.Mono() - at))
+}
+
+// stand notes that a process of the generator stood still for so long at most.
+func (c *conductor) stand(d time.Duration) { c.stood = max(c.stood, d) }
+
+// hostRow is the end of a row of the series, from generator_run_delay_share on.
+// A row may begin with a phase, later than the row before it ended: the time is
+// that between the readings.
+func (c *conductor) hostRow(at int64) []*float64 {
+	row := make([]*float64, 5)
+	r := &c.rows
+	elapsed := time.Duration(at - r.readAt)
+	r.readAt = at
+	row[0] = share([2][][]time.Duration{r.delays, c.last.delays}, elapsed)
+	r.delays = c.last.delays
+	if c.Machine == nil {
+		return row
+	}
+	now := c.Machine.Read()
+	d := now.Since(r.machine)
+	r.machine = now
+	if elapsed <= 0 {
+		return row
+	}
+	if d.CPU != nil && c.CPUs > 0 {
+		all := elapsed.Seconds() * float64(c.CPUs)
+		row[1], row[3] = number(d.CPU.Busy.Seconds()/all), number(d.CPU.Steal.Seconds()/all)
+	}
+	for i, of := range map[int]*time.Duration{2: d.Pressure, 4: d.Throttled} {
+		if of != nil {
+			row[i] = number(of.Seconds() / elapsed.Seconds())
+		}
+	}
+	return row
+}

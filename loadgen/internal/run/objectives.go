@@ -1,0 +1,62 @@
+package run
+
+import (
+	"time"
+
+	"fanbench/loadgen/internal/slo"
+	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
+)
+
+// objectives are the scenario's conditions while the run is under way.
+type objectives struct {
+	watch   *slo.Watch
+	missing uint64 // at the row before
+}
+
+// second judges the row that has just been taken. What was missing once only
+// may have been overtaken and nothing else.
+func (c *conductor) second(phase string, now int64, row []*float64) {
+	o := &c.objectives
+	lost := float64(min(o.missing, c.last.missing))
+	o.missing = c.last.missing
+	if phase != "measure" || c.measureAt == 0 {
+		return
+	}
+	if reason := o.watch.Second(time.Duration(now-c.measureAt), func(metric string) (float64, bool) {
+		if metric == "lost" {
+			return lost, true
+		}
+		return c.figure(metric, row)
+	}); reason != "" {
+		c.abandoned = true
+		c.end(reason)
+	}
+}
+
+// figure is what the latest second says of a metric.
+func (c *conductor) figure(metric string, row []*float64) (float64, bool) {
+	for i, column := range columns {
+		if value := row[i]; value != nil && liveColumns[metric] == column {
+			return *value, true
+		}
+	}
+	for family, h := range map[string]*latency.Histogram{
+		"delivery": c.slice.delivery, "read_lag": c.slice.readLag, "send_lag": c.slice.sendLag,
+	} {
+		if h == nil {
+			continue
+		}
+		if m, found := result.QuantileMetrics(family, h, 0)[metric]; found {
+			return m.Value, true
+		}
+	}
+	return 0, false
+}
+
+// liveColumns are the columns that hold a metric as it is, by the metric.
+var liveColumns = map[string]string{
+	"deliveries_per_second":    "deliveries_per_second",
+	"target.resident_bytes":    "target_resident_bytes",
+	"generator.resident_bytes": "generator_resident_bytes",
+}
