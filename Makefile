@@ -8,7 +8,7 @@ FUZZTIME ?= 60s
 BASE    ?= origin/main
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench bench-ab test race lint smoke fuzz clean
+.PHONY: help build bench bench-ab test race lint smoke faults fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,8 +22,8 @@ bench: build ## check the host, run every scenario, print the table and where th
 	bin/bench doctor
 	bin/bench run
 
-bench-ab: build ## servers of BASE and of this tree in turn, side by side (BASE=origin/main)
-	scripts/bench-ab.sh $(BASE)
+bench-ab: build ## is this tree's server slower than BASE's? (BASE=origin/main)
+	bin/bench ab $(BASE) .
 
 test: ## every test, among them each scenario at toy size through the real programs
 	go test ./...
@@ -42,6 +42,11 @@ lint: ## gofmt, go vet and staticcheck
 
 smoke: build ## every scenario of the catalogue at toy size
 	bin/bench run --toy
+
+faults: ## what the server does when something breaks, each in a network of its own (docs/faults.md)
+	scripts/install-faults.sh || [ "$$CI" != true ]
+	go vet -tags faults ./server/faults
+	go test -tags faults -count 1 -v -timeout 10m ./server/faults
 
 fuzz: ## each fuzz target for FUZZTIME (60s)
 	scripts/fuzz.sh $(FUZZTIME)
