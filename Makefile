@@ -23,14 +23,16 @@ bench: build ## check the host, run every scenario, print the table and where th
 	bin/bench run
 
 bench-ab: build ## is this tree's server slower than BASE's? (BASE=origin/main)
-	bin/bench ab $(BASE) .
+	bin/bench ab $(ABFLAGS) $(BASE) .
 
 test: ## every test, among them each scenario at toy size through the real programs
+	scripts/install-chromium.sh
 	go test ./...
 	go test -C bench/peers ./...
 	@go test -v ./server/conformance | grep '^conformance:'
 
 race: ## every test under the race detector
+	scripts/install-chromium.sh
 	go test -race ./...
 	go test -C bench/peers -race ./...
 
@@ -43,10 +45,10 @@ lint: ## gofmt, go vet and staticcheck
 smoke: build ## every scenario of the catalogue at toy size
 	bin/bench run --toy
 
-faults: ## what the server does when something breaks, each in a network of its own (docs/faults.md)
+faults: ## what server and generator do when something breaks, in networks of their own (docs/faults.md)
 	scripts/install-faults.sh || [ "$$CI" != true ]
-	go vet -tags faults ./server/faults
-	go test -tags faults -count 1 -v -timeout 10m ./server/faults
+	go vet -tags faults ./server/faults ./loadgen/faults
+	go test -tags faults -count 1 -v -p 1 -timeout 10m ./server/faults ./loadgen/faults
 
 fuzz: ## each fuzz target for FUZZTIME (60s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,8 +13,10 @@ import (
 
 	"fanbench/bench/internal/compare"
 	"fanbench/bench/internal/experiment"
+	"fanbench/bench/internal/export"
 	"fanbench/bench/internal/noise"
 	"fanbench/bench/internal/revision"
+	"fanbench/bench/internal/store"
 	"fanbench/bench/internal/table"
 	"fanbench/bench/internal/trial"
 )
@@ -29,18 +32,6 @@ type design struct {
 	Loadgen  string  `placeholder:"PATH" help:"The generator program (default: beside bench)."`
 }
 
-// pace is the number of pairs at which a comparison may end, and the level at
-// which each look judges. Two looks share the chance of a false alarm as Pocock
-// has it (Group sequential methods, Biometrika 1977).
-type pace struct {
-	looks []int
-	alpha float64
-}
-
-var sequential = pace{[]int{8, 16}, 0.029}
-
-func (d design) fixed() pace { return pace{[]int{d.Pairs}, 0.05} }
-
 type abCommand struct {
 	Arguments []string `arg:"" optional:"" name:"argument" help:"BASE HEAD [SCENARIO…]: commits, branches or tags, or . for the working tree. With --bin or --url only scenarios."`
 	design
@@ -50,6 +41,9 @@ type abCommand struct {
 	Sequential    bool     `help:"Look after 8 pairs, and go on to 16 only if that is inconclusive, instead of --pairs."`
 	AA            bool     `name:"aa" help:"Allow the same tree on both sides: what differs is noise."`
 	Strict        bool     `help:"Exit 4 if the comparison is inconclusive."`
+	HTML          string   `name:"html" placeholder:"FILE" help:"Write the report here (default: report.html in the comparison's directory)."`
+	Markdown      string   `placeholder:"FILE" help:"Write Markdown for a pull request here."`
+	Junit         string   `placeholder:"FILE" help:"Write JUnit XML here."`
 	Noise         string   `placeholder:"DIR" help:"Noise profiles (default: the user's cache)."`
 }
 
@@ -58,9 +52,9 @@ var defaultComparison = []string{"fanout-1k", "echo-1k"}
 
 // Run builds both servers and compares them.
 func (c *abCommand) Run(a *app) error {
-	pace := c.fixed()
+	looks := compare.Fixed(c.Pairs)
 	if c.Sequential {
-		pace = sequential
+		looks = compare.Sequential()
 	}
 	if err := c.check(); err != nil {
 		return usage(err)
@@ -70,15 +64,35 @@ func (c *abCommand) Run(a *app) error {
 		return err
 	}
 	e := &experiment.Experiment{Baseline: arms[0].Arm, Candidate: arms[1].Arm, AA: c.AA}
-	dir, err := c.run(a, e, arms, names, pace, c.Noise)
-	if err != nil {
+	dir, err := c.run(a, e, arms, names, looks, c.Noise)
+	if dir == "" {
 		return err
 	}
-	if err := table.Experiment(a.stdout, e); err != nil {
-		return err
-	}
+	// What was measured is told, whatever could not be stored.
+	err = errors.Join(err, table.Experiment(a.stdout, e), c.write(a, dir, e))
 	fmt.Fprintf(a.stdout, "\nExperiment: %s\n", dir)
-	return c.status(e)
+	status := c.status(e)
+	if status != nil && err != nil {
+		fmt.Fprintf(a.stderr, "bench: %v\n", err)
+		return status
+	}
+	return errors.Join(status, err)
+}
+
+// write keeps the page and whatever else was asked for.
+func (c *abCommand) write(a *app, dir string, e *experiment.Experiment) error {
+	page := c.HTML
+	if page == "" {
+		page = filepath.Join(dir, store.Page)
+	}
+	err := toFile(page, func(w io.Writer) error { return comparisonPage(a, w, dir, e) })
+	if c.Markdown != "" {
+		err = errors.Join(err, toFile(c.Markdown, func(w io.Writer) error { return export.Markdown(w, e) }))
+	}
+	if c.Junit != "" {
+		err = errors.Join(err, toFile(c.Junit, func(w io.Writer) error { return export.JUnit(w, e) }))
+	}
+	return err
 }
 
 func (c *abCommand) check() error {
@@ -215,7 +229,7 @@ func (a *app) interruptible() (context.Context, func()) {
 
 // run makes an experiment's trials and stores it after every pair, so that
 // whatever ends it leaves what was measured.
-func (d design) run(a *app, e *experiment.Experiment, arms [2]arm, names []string, p pace, profiles string) (dir string, err error) {
+func (d design) run(a *app, e *experiment.Experiment, arms [2]arm, names []string, looks compare.Looks, profiles string) (dir string, err error) {
 	loadgen, err := program("loadgen", d.Loadgen, "make build")
 	if err != nil {
 		return "", usage(err)
@@ -242,7 +256,7 @@ func (d design) run(a *app, e *experiment.Experiment, arms [2]arm, names []strin
 	if dir, e.ID, err = experiment.Create(d.Results, e.Baseline, e.Candidate, time.Now()); err != nil {
 		return "", err
 	}
-	config := experiment.Config{Looks: p.looks, Alpha: p.alpha, MostVoid: d.MaxVoid, Now: time.Now}
+	config := experiment.Config{Looks: looks, MostVoid: d.MaxVoid, Now: time.Now}
 	for _, one := range declared {
 		config.Work = append(config.Work, experiment.Work{Scenario: one.scenario, Source: one.source})
 	}

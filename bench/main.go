@@ -8,15 +8,19 @@
 //	                           say whether HEAD's server is slower than BASE's
 //	bench noise [SCENARIO…]    measure this machine's noise, for bench ab
 //	bench compare A B          two results side by side; it does not judge
-//	bench report RESULT…       write the HTML page of stored results
+//	bench compare A… -- B…     stored runs of two servers; advisory
+//	bench trend RESULTS…       where metrics changed over stored commits
+//	bench report RESULT…       write the HTML page of stored results or comparisons
+//	bench export --format=FORMAT RESULT…
+//	                           write them for other programs
 //	bench validate RESULT…     check stored results against the schema
 //	bench doctor               compare this host's limits with what scenarios need
 //
 // SCENARIO is a name of the catalogue (bench/scenarios/*.yaml: fanout-1k,
 // fanout-10k, fanout-30k, rooms, echo-1k, overload, flood, connect-storm; and
 // only by name churn, reconnect, slow-readers, fanout-60k, fanout-json,
-// fanout-json-deflate) or the path of a
-// file. A, B and RESULT are result files or the directories of runs.
+// fanout-json-deflate) or the path of a file. A, B and RESULT are result files or
+// the directories of runs.
 //
 // # bench run
 //
@@ -79,6 +83,10 @@
 //	                  generator different ones
 //	--aa              allow the same tree on both sides: what differs is noise
 //	--strict          exit 4 if the comparison is inconclusive
+//	--html=FILE       write the report here (default: report.html in the
+//	                  comparison's directory)
+//	--markdown=FILE   write Markdown for a pull request here
+//	--junit=FILE      write JUnit XML here
 //	--noise=DIR       noise profiles (default: the user's cache)
 //	--toy             use the scenarios' toy parameters: a test of the pipeline
 //	--seed=N          seed of the order and of the plans
@@ -88,8 +96,8 @@
 // # bench noise
 //
 // Runs such pairs with the server on both sides and keeps what their trials
-// differ by in a profile of this machine. A change below it is none: bench ab
-// raises its minimum effects to it.
+// differ by in a profile of this machine. Bench ab raises its minimum effects
+// to what follows for an estimate over many pairs (docs/comparing.md).
 //
 //	--noise=DIR       keep profiles here (default: the user's cache)
 //	--server=PATH     the server program (default: beside bench)
@@ -101,9 +109,29 @@
 //	--results=DIR     keep experiments here
 //	--loadgen=PATH    the generator program (default: beside bench)
 //
+// # bench compare, bench trend
+//
+// A… and B… are results, or folders of them. Runs of different scenarios or
+// environments are refused. What they find is a hint: stored runs were not made
+// side by side, and whatever else changed between them is in the difference.
+//
+//	--force           compare unlike runs all the same; what differs is said
+//	--metric=NAME     of which bench trend shows every point
+//
 // # bench report
 //
 //	--output=FILE     write here (default: report.html beside each result)
+//
+// # bench export
+//
+// Formats are text, markdown (of a comparison, for a pull request), junit,
+// gobench (the Go benchmark format: of a comparison a file for each side, which
+// benchstat compares), csv, and hgrm (of a run, HdrHistogram's percentiles).
+//
+//	--format=FORMAT   one of these
+//	--output=PATH     write here instead of stdout; for gobench of a comparison
+//	                  a folder
+//	--histogram=NAME  the histogram for hgrm
 //
 // # All commands
 //
@@ -130,6 +158,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -144,8 +173,10 @@ type commands struct {
 	Run      runCommand      `cmd:"" help:"Run scenarios and keep the results."`
 	Ab       abCommand       `cmd:"" help:"Compare two revisions' servers, side by side on this machine."`
 	Noise    noiseCommand    `cmd:"" help:"Measure this machine's noise, for ab."`
-	Compare  compareCommand  `cmd:"" help:"Show two results side by side."`
+	Compare  compareCommand  `cmd:"" help:"Show two results side by side, or judge two sets of stored runs (A… -- B…)."`
+	Trend    trendCommand    `cmd:"" help:"Find where metrics changed over stored commits."`
 	Report   reportCommand   `cmd:"" help:"Write the HTML page of stored results."`
+	Export   exportCommand   `cmd:"" help:"Write stored results for other programs."`
 	Validate validateCommand `cmd:"" help:"Check stored results against the schema."`
 	Doctor   doctorCommand   `cmd:"" help:"Compare this host's limits with what scenarios need."`
 
@@ -156,6 +187,7 @@ type commands struct {
 type app struct {
 	stdout, stderr io.Writer
 	interrupts     <-chan os.Signal
+	candidates     []string // what follows "--"
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -185,13 +217,22 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
+	args, candidates := sides(args)
 	context, err := parser.Parse(args)
 	if err != nil {
 		return fail(stderr, usage(err))
 	}
 	interrupts, stop := notify()
 	defer stop()
-	return fail(stderr, context.Run(&app{stdout, stderr, interrupts}))
+	return fail(stderr, context.Run(&app{stdout, stderr, interrupts, candidates}))
+}
+
+// sides parts the arguments of bench compare at "--".
+func sides(args []string) (before, after []string) {
+	if i := slices.Index(args, "--"); i > 0 && args[0] == "compare" {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
 }
 
 // failure is an error with its exit status; err is nil where everything has

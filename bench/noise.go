@@ -40,7 +40,7 @@ func (c *noiseCommand) Run(a *app) error {
 	}
 	one := arm{experiment.Arm{Name: "server", Program: path}, trial.Target{Program: path}}
 	e := &experiment.Experiment{Baseline: one.Arm, Candidate: one.Arm, AA: true}
-	dir, err := c.run(a, e, [2]arm{one, one}, names, c.fixed(), folder)
+	dir, err := c.run(a, e, [2]arm{one, one}, names, compare.Fixed(c.Pairs), folder)
 	if err != nil {
 		return err
 	}

@@ -94,6 +94,11 @@
 //	--header=NAME:VALUE      add this header to every handshake; {connection} and {token} are replaced
 //	--token-file=FILE        take {token} from here, one line for each connection
 //	--out=DIR                write result.json and summary.txt here; default results/NAME/UTC-ID
+//	--hlog                   write latency.hlog.gz, the histograms of each second; --no-hlog does not
+//	--hgrm                   write the percentile distribution of each histogram, such as delivery.hgrm
+//	--csv                    write series.csv and quantiles.csv
+//	--live=ndjson[=FILE]     write a JSON object each second to a file, or to standard output and the summary to standard error
+//	--prometheus=ADDRESS     answer scrapes at http://ADDRESS/metrics while running, on loopback if ADDRESS is only a port
 //	--watch-pid=PID          read CPU and memory of this process and its descendants
 //	--vitals-url=URL         read the target's CPU and memory here, as JSON over HTTP
 //	--json                   print the result as JSON instead of the summary
@@ -101,6 +106,25 @@
 // --header may be given several times, and replaces a header of the same name
 // in the scenario. What it and --token-file bring is in no result, log or
 // message.
+//
+// With --find, run searches for the capacity: the largest connections, rate or
+// size at which the slo holds and the run is valid. It doubles the load until
+// that does not hold, goes to the middle until it is near the edge, and repeats
+// the two loads 7 % outside of it, which are the answer: an interval no wider
+// than ±10 %, with the latency–load curve and its knee, beyond which latency
+// grows faster than load. Each probe is a run in fresh worker processes:
+//
+//	loadgen run --url ws://127.0.0.1:9001 --find rate --find-from 10/s --slo 'delivery.p99 < 50ms,lost == 0'
+//
+// Flags of a search:
+//
+//	--find=AXIS              search for the largest connections, rate or size that holds the slo
+//	--find-from=LOAD         smallest load to probe, as that flag is written; default the scenario's
+//	--find-to=LOAD           largest load to probe; default none
+//	--find-repeat=N          probes of a load that the answer rests on, of which the majority decides; default 3
+//	--find-measure=DURATION  measure so long in each probe; default 3s
+//	--find-probes=N          probes in all at most; default 24
+//	--find-time=DURATION     begin no probe that would end later; default 10m
 //
 // Flags of conformance, which speaks the protocol of the Autobahn test suite
 // (getCaseCount, runCase, updateReports) and offers permessage-deflate. It
@@ -125,6 +149,10 @@
 //	--publishers=N           publishing connections, a multiple of four
 //	--faults=K,...           how many faults of each kind the target commits, a run for each number
 //	--seed=N                 of where the faults fall
+//
+// A search ends with 0 if it found the capacity or the largest load held, 1 if
+// the smallest load did not hold, and 3 if the generator is the limit or the
+// search ended before it had an answer.
 //
 // The exit status is 0 if all is well, 1 if deliveries were lost, duplicated or
 // otherwise wrong where the scenario forbids it or a condition of its slo was

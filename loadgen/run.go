@@ -34,6 +34,8 @@ import (
 type runCommand struct {
 	workloadFlags
 	credentialFlags
+	outputFlags
+	findFlags
 
 	URL       string `placeholder:"URL" group:"Run" help:"The target: ws://host:port or wss://host:port with an optional path."`
 	Out       string `placeholder:"DIR" group:"Run" help:"Write result.json and summary.txt here; default results/NAME/UTC-ID."`
@@ -44,16 +46,30 @@ type runCommand struct {
 
 // Run carries the command out.
 func (c *runCommand) Run(s streams) error {
+	if err := c.findFlags.check(); err != nil {
+		return usage(err)
+	}
+	if c.Find != "" {
+		if err := c.outputFlags.unasked(); err != nil {
+			return usage(err)
+		}
+		return c.find(s)
+	}
 	config, err := c.prepare(net.DefaultResolver)
+	if err != nil {
+		return err
+	}
+	out, err := c.open(&config, c.folder(config.Scenario.Name, config.RunID), s)
 	if err != nil {
 		return err
 	}
 	r, err := c.conduct(config, s)
 	if err != nil {
+		out.discard()
 		return err
 	}
 	calibrated(r)
-	if err := c.report(r, s); err != nil {
+	if err := c.report(r, out, s); err != nil {
 		return err
 	}
 	if status := verdict.ExitCode(r); status != exitFine {
@@ -137,7 +153,7 @@ func check(config *conduct.Config) error {
 	}
 	report := preflight.Check(preflight.ReadHost(), need)
 	if err := report.Err(); err != nil {
-		return noAnswer(err)
+		return noAnswer(unfit{err})
 	}
 	for _, p := range report.Warnings() {
 		config.Warnings = append(config.Warnings, result.Warning{
@@ -246,24 +262,20 @@ func newPrinter(w io.Writer) *progress.Printer {
 	return progress.New(w, true, width)
 }
 
+// folder is where a run's files are kept.
+func (c *runCommand) folder(scenario, runID string) string {
+	if c.Out != "" {
+		return c.Out
+	}
+	return filepath.Join("results", scenario, runID)
+}
+
 // report keeps the result and prints it.
-func (c *runCommand) report(r *result.Result, s streams) error {
-	dir := c.Out
-	if dir == "" {
-		dir = filepath.Join("results", r.Scenario.Name, r.RunID)
-	}
-	path := filepath.Join(dir, result.FileName)
-	kept := result.Write(path, r)
-	var summary strings.Builder
-	if err := result.Summary(&summary, r); err != nil {
-		return noAnswer(err)
-	}
-	if kept == nil {
-		if err := os.WriteFile(filepath.Join(dir, "summary.txt"), []byte(summary.String()), 0o644); err != nil {
-			kept = fmt.Errorf("write summary: %w", err)
-		}
-	}
-	text := summary.String()
+func (c *runCommand) report(r *result.Result, out *outputs, s streams) error {
+	dir := c.folder(r.Scenario.Name, r.RunID)
+	text, kept := keep(dir, r)
+	streamed, written := out.finish(dir, r)
+	kept = errors.Join(kept, written)
 	if c.JSON {
 		encoded, err := result.Encode(r)
 		if err != nil {
@@ -272,12 +284,34 @@ func (c *runCommand) report(r *result.Result, s streams) error {
 		text = string(encoded)
 	}
 	// Printed even if it could not be kept: it cost a run.
-	if _, err := io.WriteString(s.out, text); err != nil {
+	w := s.out
+	if c.streams() {
+		w = s.err
+	}
+	if _, err := io.WriteString(w, text); err != nil {
 		return noAnswer(fmt.Errorf("print result: %w", err))
 	}
 	if kept != nil {
-		return noAnswer(fmt.Errorf("--out %s: %w", dir, kept))
+		return noAnswer(fmt.Errorf("--out %s: %s", dir, strings.ReplaceAll(kept.Error(), "\n", "; ")))
 	}
-	fmt.Fprintf(s.err, "loadgen: result in %s\n", path)
+	if streamed != nil {
+		return noAnswer(fmt.Errorf("--live %s: %w", c.Live, streamed))
+	}
+	fmt.Fprintf(s.err, "loadgen: result in %s\n", filepath.Join(dir, result.FileName))
 	return nil
+}
+
+// keep writes a result and its summary, which it returns, into a folder.
+func keep(dir string, r *result.Result) (summary string, err error) {
+	var b strings.Builder
+	if err := result.Summary(&b, r); err != nil {
+		return "", err
+	}
+	if err := result.Write(filepath.Join(dir, result.FileName), r); err != nil {
+		return b.String(), err
+	}
+	if err := result.Replace(filepath.Join(dir, "summary.txt"), []byte(b.String())); err != nil {
+		return b.String(), fmt.Errorf("write summary: %w", err)
+	}
+	return b.String(), nil
 }

@@ -6,6 +6,7 @@
 package latency
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -22,8 +23,8 @@ const (
 	// bucket and no memory lies beyond it.
 	Highest time.Duration = 1<<39 - 1
 	// Precise and Coarse are the usual numbers of significant digits: 208 KiB
-	// and 29 KiB of counts. Totals of a run are Precise, its one-second slices
-	// Coarse.
+	// and 29 KiB of counts. What a run records is Precise, its seconds too, so
+	// that they add up to its totals exactly.
 	Precise = 3
 	Coarse  = 2
 )
@@ -80,6 +81,30 @@ func (h *Histogram) Merge(o *Histogram) error {
 	h.overflow += o.overflow
 	h.negative += o.negative
 	return nil
+}
+
+// Without returns the records of h that are not in part, both with the same
+// number of digits. It is an error if part is no part of h.
+func (h *Histogram) Without(part *Histogram) (*Histogram, error) {
+	if h.Digits() != part.Digits() {
+		return nil, fmt.Errorf("subtract histograms: %d and %d digits differ", h.Digits(), part.Digits())
+	}
+	rest := New(h.Digits())
+	rest.overflow, rest.negative = h.overflow-part.overflow, h.negative-part.negative
+	taken := make(map[time.Duration]int64)
+	for _, step := range part.Steps() {
+		taken[step.Low] = step.Count
+	}
+	for _, step := range h.Steps() {
+		// A count below 0 is refused.
+		if err := rest.counts.RecordValues(int64(step.Low), step.Count-taken[step.Low]); err != nil {
+			return nil, fmt.Errorf("subtract histograms: %w", err)
+		}
+	}
+	if rest.Count() != h.Count()-part.Count() || rest.overflow < 0 || rest.negative < 0 {
+		return nil, errors.New("subtract histograms: records that the whole does not have")
+	}
+	return rest, nil
 }
 
 // Quantile returns the duration below or at which the share q of all records

@@ -79,34 +79,58 @@ func presentList[V any](list *[]V) {
 // Replace exchanges a file's content, which must be in a folder that exists. It
 // is the old content or the new one whatever happens meanwhile, and lasts once
 // Replace has returned.
-func Replace(path string, content []byte) (err error) {
-	folder := filepath.Dir(path)
-	tmp, err := os.CreateTemp(folder, ".result-*.tmp")
+func Replace(path string, content []byte) error {
+	draft, err := NewDraft(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(content); err != nil {
+	if _, err := draft.Write(content); err != nil {
+		draft.Discard()
 		return err
 	}
-	if err = tmp.Chmod(0o644); err != nil {
+	return draft.Keep()
+}
+
+// A Draft is a file's new content on its way: a temporary file beside it, until
+// Keep.
+type Draft struct {
+	tmp  *os.File
+	path string
+}
+
+// NewDraft begins a file's new content. The folder must exist.
+func NewDraft(path string) (*Draft, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".result-*.tmp")
+	if err != nil {
+		return nil, err
+	}
+	return &Draft{tmp, path}, nil
+}
+
+// Write adds to the content.
+func (d *Draft) Write(b []byte) (int, error) { return d.tmp.Write(b) }
+
+// Keep gives the file its new content, once that is on the disk. If it fails,
+// the file is as it was and the draft is gone.
+func (d *Draft) Keep() error {
+	err := errors.Join(d.tmp.Chmod(0o644), d.tmp.Sync())
+	if err == nil {
+		err = d.tmp.Close()
+	}
+	if err == nil {
+		err = os.Rename(d.tmp.Name(), d.path)
+	}
+	if err != nil {
+		d.Discard()
 		return err
 	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(folder)
+	return syncFolder(filepath.Dir(d.path))
+}
+
+// Discard leaves the file as it was.
+func (d *Draft) Discard() {
+	_ = d.tmp.Close()
+	_ = os.Remove(d.tmp.Name())
 }
 
 // syncFolder makes a rename last: the name is the folder's content.
@@ -174,9 +198,9 @@ func Broken(err error, size int) error {
 	case size == 0:
 		return errors.New("the file is empty")
 	// The end is reported as such, or as the blank that the decoder puts there
-	// when it is inside a literal.
+	// when it is inside a literal or a number.
 	case errors.As(err, &syntax) && (syntax.Error() == "unexpected end of JSON input" ||
-		syntax.Offset == int64(size) && strings.HasPrefix(syntax.Error(), "invalid character ' ' in literal")):
+		syntax.Offset == int64(size) && strings.HasPrefix(syntax.Error(), "invalid character ' ' ")):
 		return fmt.Errorf("cut short after byte %d: %w", size, io.ErrUnexpectedEOF)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("broken at byte %d: %w", syntax.Offset, err)

@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"fanbench/loadgen/latency"
@@ -22,6 +23,10 @@ var Quantiles = [...]Quantile{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9
 func Enough(publications uint64, q float64) bool {
 	return q >= 1 || float64(publications)*(1-q) > 10-1e-6
 }
+
+// MetricGroup is the group of metrics that sums a histogram up: sent_delivery
+// for sent-delivery.
+func MetricGroup(histogram string) string { return strings.ReplaceAll(histogram, "-", "_") }
 
 // QuantileMetrics sums a histogram up as metrics in seconds, name.p50 to
 // name.max. With publications, the number of them that the records rest on, a

@@ -110,8 +110,8 @@ type Rules struct {
 	Metrics []Metric `json:"metrics"`
 	// Noise is by how much two trials of one server differ on this machine, by
 	// metric, see [Noise]. Over n pairs an estimate is apart by less, by the
-	// square root of n, and a minimum effect is never below that. nil if it has
-	// not been measured.
+	// square root of n, and a minimum effect is never below twice that. nil if
+	// it has not been measured.
 	Noise map[string]float64 `json:"noise,omitempty"`
 	// Alpha is the chance, at most, that any gating metric of an unchanged
 	// server is judged changed.
@@ -125,11 +125,13 @@ type Rules struct {
 // baseline.
 type Judged struct {
 	Metric
-	// N pairs have a value on both sides.
+	// N pairs have a value on both sides; unpaired, the values on the side that
+	// has fewer.
 	N int `json:"n"`
 	// Estimate of the ratio, and the interval Low to High at 1 − Level. They
 	// are absent if N is 0, and the interval also where N is too small for any
-	// at that level.
+	// at that level. It is the one that the verdict rests on: Holm's level for a
+	// change, the rules' Alpha for equivalence.
 	Estimate *float64 `json:"estimate,omitempty"`
 	Low      *float64 `json:"low,omitempty"`
 	High     *float64 `json:"high,omitempty"`
@@ -139,7 +141,7 @@ type Judged struct {
 	P        float64 `json:"p"`
 	Adjusted float64 `json:"p_adjusted"`
 	// Effect is the minimum effect that was applied, as a share: the stated one,
-	// or the noise of an estimate over so many pairs if that is larger.
+	// or twice the noise of an estimate over so many pairs if that is larger.
 	Effect float64 `json:"effect"`
 	// Margin within which the interval must lie for sides that show no change to
 	// be equivalent: the stated effect, or the noise of a pair if that is larger.
@@ -160,7 +162,8 @@ type Judged struct {
 type Comparison struct {
 	Verdict Verdict  `json:"verdict"`
 	Metrics []Judged `json:"metrics"`
-	// Counted and Voided pairs.
+	// Counted and Voided pairs; unpaired, the runs that count on the side that
+	// has fewer, and those left out.
 	Counted int `json:"counted"`
 	Voided  int `json:"voided"`
 	// Reasons in plain words, the verdict's first.

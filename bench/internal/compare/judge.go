@@ -94,11 +94,18 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	return j
 }
 
+// spare is by how much a change must exceed the noise of its estimate. That is
+// known from a dozen pairs or so, exceeded by 1 of 20 estimates of an unchanged
+// server, and there are several metrics: without it more than 1 of 100
+// comparisons of a server with itself call something changed
+// (docs/comparing.md).
+const spare = 2
+
 // bounds sets how large a change must be and how small a difference: noise is
 // that of one pair, and closer how much less the estimate's is, which rests on
 // many.
 func (j *Judged) bounds(noise, closer float64) {
-	j.Effect = max(j.MinEffect, math.Expm1(math.Log1p(noise)*closer))
+	j.Effect = max(j.MinEffect, math.Expm1(math.Log1p(noise)*min(1, spare*closer)))
 	j.Margin = max(j.MinEffect, noise)
 }
 
@@ -155,7 +162,7 @@ func (j *Judged) changed(low, high float64, missing string) (Verdict, string) {
 	case math.IsInf(low, 0):
 		return Inconclusive, fmt.Sprintf("%d on a side are too few for an interval at %.3g", j.N, 1-j.Level)
 	case low <= 0 && high >= 0 || j.P > j.Level: // they differ at most where pairs are tied
-		return Inconclusive, "the interval holds both no change and more than the machine's noise"
+		return Inconclusive, "the interval holds both no change and one that matters"
 	case math.Abs(at) < math.Log1p(j.Effect):
 		return Inconclusive, "changed, but it may be by less than the minimum effect"
 	case (at > 0) == (j.Better == Lower):

@@ -91,11 +91,9 @@ type Work struct {
 // Config is what [Run] needs besides the description of the experiment.
 type Config struct {
 	Work []Work
-	// Looks are the numbers of pairs at which a scenario's comparison may end,
-	// each judged at Alpha over the number of scenarios: one for a fixed number
-	// of pairs, two for a sequential comparison.
-	Looks    []int
-	Alpha    float64
+	// Looks are when a scenario's comparison may end, each judged at its level
+	// over the number of scenarios (Bonferroni's correction).
+	Looks    compare.Looks
 	MostVoid int // pairs, in each scenario
 	// Noise is what is known of the noise of a scenario in an environment, by
 	// metric; nil if nothing is.
@@ -133,8 +131,8 @@ func Run(e *Experiment, c Config) {
 		hash := w.Scenario.Hash()
 		fromSent := w.Scenario.LatencyFrom == scenario.FromSent
 		e.Scenarios = append(e.Scenarios, Scenario{Name: w.Scenario.Name, Hash: hash, FromSent: fromSent, Rules: compare.Rules{
-			Metrics: compare.Metrics(fromSent), Alpha: c.Alpha / float64(len(c.Work)),
-			Pairs: c.Looks[0], MostVoid: c.MostVoid,
+			Metrics: compare.Metrics(fromSent), Alpha: c.Looks.Alpha / float64(len(c.Work)),
+			Pairs: c.Looks.Pairs[0], MostVoid: c.MostVoid,
 		}})
 	}
 	orders := make([]func() bool, len(c.Work))
@@ -229,13 +227,9 @@ func (s *Scenario) finished(c Config) bool {
 	if s.Comparison.Counted < s.Rules.Pairs {
 		return false
 	}
-	for _, look := range c.Looks {
-		if look > s.Rules.Pairs && s.Comparison.Verdict == compare.Inconclusive {
-			s.Rules.Pairs = look
-			return false
-		}
-	}
-	return true
+	next, more := c.Looks.Next(s.Rules.Pairs, s.Comparison.Verdict)
+	s.Rules.Pairs = next
+	return !more
 }
 
 func (e *Experiment) progress(s *Scenario, c Config, problem error) Progress {

@@ -43,7 +43,7 @@ func (b *bench) config(t *testing.T, scenarios ...string) experiment.Config {
 		work = append(work, experiment.Work{Scenario: s})
 	}
 	return experiment.Config{
-		Work: work, Looks: []int{12}, Alpha: 0.05, MostVoid: 2,
+		Work: work, Looks: compare.Fixed(12), MostVoid: 2,
 		Noise:    func(environment, scenario string) map[string]float64 { return map[string]float64{cpu: 0.04} },
 		Trial:    b.trial,
 		Progress: func(p experiment.Progress) { b.said = append(b.said, p) },
@@ -135,14 +135,14 @@ func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		bench   bench
-		looks   []int
+		looks   compare.Looks
 		verdict compare.Verdict
 		pairs   int
 	}{
-		{"dearer", bench{of: dearer(1.15)}, []int{12}, compare.Regression, 12},
-		{"cheaper", bench{of: dearer(0.85)}, []int{12}, compare.Improvement, 12},
-		{"clear at the first look", bench{of: dearer(1.15)}, []int{8, 16}, compare.Regression, 8},
-		{"the same at the first look", bench{}, []int{8, 16}, compare.Equivalent, 8},
+		{"dearer", bench{of: dearer(1.15)}, compare.Fixed(12), compare.Regression, 12},
+		{"cheaper", bench{of: dearer(0.85)}, compare.Fixed(12), compare.Improvement, 12},
+		{"clear at the first look", bench{of: dearer(1.15)}, compare.Sequential(), compare.Regression, 8},
+		{"the same at the first look", bench{}, compare.Sequential(), compare.Equivalent, 8},
 		{"unclear at the first look, clear at the second", bench{of: func(side experiment.Side, pair int) float64 {
 			switch {
 			case side == experiment.Baseline:
@@ -151,34 +151,32 @@ func TestVerdicts(t *testing.T) {
 				return 0.9
 			}
 			return 1.15
-		}}, []int{8, 16}, compare.Regression, 16},
+		}}, compare.Sequential(), compare.Regression, 16},
 		{"never clear", bench{of: func(side experiment.Side, pair int) float64 {
 			if side == experiment.Baseline {
 				return 1
 			}
 			return 0.8 + 0.45*float64(pair%2)
-		}}, []int{8, 16}, compare.Inconclusive, 16},
+		}}, compare.Sequential(), compare.Inconclusive, 16},
 		{"a void pair is made again", bench{spoil: func(n int, out *experiment.Outcome) {
 			if n == 5 {
 				out.Result.Verdict.Verdict = "generator-limited"
 			}
-		}}, []int{12}, compare.Equivalent, 13},
+		}}, compare.Fixed(12), compare.Equivalent, 13},
 		{"void pairs are capped", bench{spoil: func(n int, out *experiment.Outcome) {
 			if n > 3 {
 				out.Result = nil
 			}
-		}}, []int{12}, compare.Invalid, 5},
+		}}, compare.Fixed(12), compare.Invalid, 5},
 		{"a loss is a regression", bench{spoil: func(n int, out *experiment.Outcome) {
 			out.Result.Ledger.Lost = uint64(n % 2)
-		}}, []int{12}, compare.Regression, 12},
+		}}, compare.Fixed(12), compare.Regression, 12},
 		{"a loss that the scenario allows is none", bench{spoil: func(n int, out *experiment.Outcome) {
 			out.Result.Ledger.Lost, out.Result.Scenario.Allow = 1, []string{"lost"}
-		}}, []int{12}, compare.Equivalent, 12},
+		}}, compare.Fixed(12), compare.Equivalent, 12},
 	} {
 		config := c.bench.config(t, "fanout-1k")
-		if config.Looks = c.looks; len(c.looks) > 1 {
-			config.Alpha = 0.029
-		}
+		config.Looks = c.looks
 		e := &experiment.Experiment{Seed: 1}
 		experiment.Run(e, config)
 		if e.Verdict != c.verdict || len(e.Scenarios[0].Pairs) != c.pairs {

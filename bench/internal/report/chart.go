@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -59,12 +60,23 @@ type band struct {
 	bright   bool // the others are shaded
 }
 
+// area lies between two curves: the envelope of several trials.
+type area struct {
+	class        string
+	lower, upper []point // with the same x
+}
+
 // chart is a line chart; drawing it needs no script in the page.
 type chart struct {
 	Title  string
 	Note   string
 	height float64 // of the wide drawing, in pixels
 	Lines  []line
+	areas  []area
+	kind   string // of the values: seconds, bytes or count
+	// Plot is the number, from 1, of the data for the script; 0 for a chart that
+	// stays as it is drawn here.
+	Plot   int
 	x, y   axis
 	xLabel string
 	bands  []band
@@ -89,6 +101,9 @@ func (c chart) svg(width, height float64) template.HTML {
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(c.Title))
 	c.drawBands(&b, x, height)
 	c.drawAxes(&b, x, y, width, height)
+	for _, a := range c.areas {
+		fmt.Fprintf(&b, `<path class="area %s" d="%s"/>`, a.class, a.outline(x, y))
+	}
 	for _, l := range c.Lines {
 		class := l.class()
 		for _, path := range paths(l.points, x, y) {
@@ -100,6 +115,20 @@ func (c chart) svg(width, height float64) template.HTML {
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String()) // every text in it was escaped on its way in
+}
+
+// outline goes along the upper curve and back along the lower one.
+func (a area) outline(x, y func(float64) float64) string {
+	var b strings.Builder
+	command := "M"
+	for _, p := range a.upper {
+		fmt.Fprintf(&b, "%s%.1f %.1f", command, x(p.x), y(p.y))
+		command = "L"
+	}
+	for _, p := range slices.Backward(a.lower) {
+		fmt.Fprintf(&b, "L%.1f %.1f", x(p.x), y(p.y))
+	}
+	return b.String() + "Z"
 }
 
 func (c chart) drawBands(b *strings.Builder, x func(float64) float64, height float64) {

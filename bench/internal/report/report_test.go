@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"fanbench/bench/internal/fixture"
@@ -24,23 +25,66 @@ var results = map[string]func() *result.Result{
 func page(t *testing.T, r *result.Result) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := report.HTML(&b, r, "bin/bench run fanout-10k --seed=1"); err != nil {
+	if err := report.HTML(&b, report.Run{Result: r, Reproduce: "bin/bench run fanout-10k --seed=1"}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
+// comparison is the page of a made-up experiment; half of its runs have
+// intervals.
+func comparison(t *testing.T, dearer float64) string {
+	t.Helper()
+	e, results := fixture.Comparison(dearer)
+	runs := map[string]report.Run{}
+	for directory, r := range results {
+		runs[directory] = report.Run{Result: r}
+		if r.Scenario.Name == "fanout-10k" {
+			runs[directory] = report.Run{Result: r, Intervals: fixture.Seconds(r)}
+		}
+	}
+	var b bytes.Buffer
+	if err := report.Experiment(&b, e, runs, "bin/bench ab main faster --seed=7"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// everyPage is made once: a comparison's trials are many.
+func everyPage(t *testing.T) map[string]string {
+	t.Helper()
+	once.Do(func() {
+		every = map[string]string{"comparison": comparison(t, 1.15)}
+		for name, make := range results {
+			every[name] = page(t, make())
+		}
+	})
+	return every
+}
+
+var (
+	once  sync.Once
+	every map[string]string
+)
+
 // The embedded result and the style are the same text elsewhere: a golden page
 // holds what this package makes of the result.
 var (
 	embedded = regexp.MustCompile(`data:application/json;base64,[A-Za-z0-9+/=]+`)
-	style    = regexp.MustCompile(`(?s)<style>.*</style>`)
+	style    = regexp.MustCompile(`(?s)<style>.*?</style>`)
+	script   = regexp.MustCompile(`(?s)<script>.*?</script>`)
 )
 
+// own is what this package made of the results.
+func own(html string) string {
+	html = style.ReplaceAllString(embedded.ReplaceAllString(html, "data:…"), "<style>…</style>")
+	return script.ReplaceAllString(html, "<script>…</script>")
+}
+
 func TestGolden(t *testing.T) {
-	for name, make := range results {
+	for name, html := range everyPage(t) {
 		t.Run(name, func(t *testing.T) {
-			got := style.ReplaceAllString(embedded.ReplaceAllString(page(t, make()), "data:…"), "<style>…</style>")
+			got := own(html)
 			path := filepath.Join("testdata", name+".html")
 			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -60,9 +104,9 @@ func TestGolden(t *testing.T) {
 
 // A page must be whole without a network: nothing in it is fetched.
 func TestSelfContained(t *testing.T) {
-	remote := regexp.MustCompile(`(?i)https?://|//[a-z0-9.-]+\.[a-z]{2,}/|@import|url\(|<script|<link|<img|<iframe`)
-	for name, make := range results {
-		if found := remote.FindString(embedded.ReplaceAllString(page(t, make()), "")); found != "" {
+	remote := regexp.MustCompile(`(?i)https?://|//[a-z0-9.-]+\.[a-z]{2,}/|@import|url\(|<script[^>]* src|<link|<img|<iframe`)
+	for name, html := range everyPage(t) {
+		if found := remote.FindString(embedded.ReplaceAllString(html, "")); found != "" {
 			t.Errorf("%s: the page refers to something outside: %q", name, found)
 		}
 	}
@@ -99,6 +143,12 @@ func TestSays(t *testing.T) {
 			}
 		}
 	}
+	verdicts := map[float64]string{1.15: "class=\"verdict word\">regression", 1: "class=\"verdict word\">equivalent"}
+	for dearer, want := range verdicts {
+		if html := comparison(t, dearer); !strings.Contains(html, want) || !strings.Contains(html, "faster-&lt;log&gt;") {
+			t.Errorf("CPU times %v: the page does not say %q", dearer, want)
+		}
+	}
 	if strings.Contains(page(t, fixture.Storm()), "Deliveries per second") {
 		t.Error("storm: a chart of deliveries where there are none")
 	}
@@ -108,7 +158,7 @@ func TestBrokenHistogramIsAnError(t *testing.T) {
 	r := fixture.Fanout()
 	r.Histograms[0].Data = "nonsense"
 	var b bytes.Buffer
-	if err := report.HTML(&b, r, ""); err == nil || !strings.Contains(err.Error(), r.RunID) || !strings.Contains(err.Error(), "delivery") {
+	if err := report.HTML(&b, report.Run{Result: r}); err == nil || !strings.Contains(err.Error(), r.RunID) || !strings.Contains(err.Error(), "delivery") {
 		t.Errorf("got %v, want an error that names the run and the histogram", err)
 	}
 	if b.Len() > 0 {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"fanbench/bench/internal/human"
@@ -25,19 +26,19 @@ func timelines(r *result.Result) []chart {
 	}
 	voided := void(r, "delivery")
 	all := []chart{
-		s.chart("Deliveries per second", deliveries, fromZero(human.Count)),
-		s.chart("Open connections", []line{{Name: "open", Class: "c1", points: s.column("connections")}}, fromZero(human.Count)),
-		s.chart("Delivery latency and lag over time", []line{
+		s.chart("Deliveries per second", "count", deliveries, fromZero(human.Count)),
+		s.chart("Open connections", "count", []line{{Name: "open", Class: "c1", points: s.column("connections")}}, fromZero(human.Count)),
+		s.chart("Delivery latency and lag over time", "seconds", []line{
 			{Name: "delivery p50, from due", Class: "c1", Untrusted: voided, points: s.column("delivery_p50_seconds")},
 			{Name: "delivery p99, from due", Class: "c0", Untrusted: voided, points: s.column("delivery_p99_seconds")},
 			{Name: "send lag p99 (generator)", Class: "c3 dashed", points: s.column("send_lag_p99_seconds")},
 			{Name: "read lag p99 (generator)", Class: "c4 dashed", points: s.column("read_lag_p99_seconds")},
 		}, func(values []float64) axis { return logAxis(values, human.Seconds) }),
-		s.chart("CPUs in use", []line{
+		s.chart("CPUs in use", "count", []line{
 			{Name: "server", Class: "c0", points: s.rate("target_cpu_seconds")},
 			{Name: "generator", Class: "c4 dashed", points: s.rate("generator_cpu_seconds")},
 		}, fromZero(func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) })),
-		s.chart("Resident memory", []line{
+		s.chart("Resident memory", "bytes", []line{
 			{Name: "server", Class: "c0", points: s.column("target_resident_bytes")},
 			{Name: "generator", Class: "c4 dashed", points: s.column("generator_resident_bytes")},
 		}, mebibytes),
@@ -136,8 +137,8 @@ func scaled(points []point, factor float64) []point {
 }
 
 // chart keeps the lines that have a reading.
-func (s series) chart(title string, lines []line, y func([]float64) axis) chart {
-	c := chart{Title: title, height: 240, xLabel: "seconds since the start of the run", bands: s.bands}
+func (s series) chart(title, kind string, lines []line, y func([]float64) axis) chart {
+	c := chart{Title: title, kind: kind, height: 240, xLabel: "seconds since the start of the run", bands: s.bands}
 	var values []float64
 	for _, l := range lines {
 		seen := false
@@ -155,10 +156,18 @@ func (s series) chart(title string, lines []line, y func([]float64) axis) chart 
 	for _, b := range s.bands {
 		end = append(end[:len(end):len(end)], b.to)
 	}
-	c.x = linearAxis(0, end, func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) })
-	c.x.max = maximum(end) // no empty stretch after the last reading
+	c.x = timeAxis(maximum(end))
 	c.y = y(values)
 	return c
+}
+
+// timeAxis covers the seconds to the end of a run, without an empty stretch
+// after it.
+func timeAxis(end float64) axis {
+	a := linearAxis(0, []float64{end}, func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) })
+	a.max = end
+	a.ticks = slices.DeleteFunc(a.ticks, func(t tick) bool { return t.at > end })
+	return a
 }
 
 func maximum(values []float64) float64 {

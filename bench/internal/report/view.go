@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"sort"
 	"strings"
 
@@ -13,8 +12,7 @@ import (
 
 // view is what the template shows, already in words.
 type view struct {
-	Style     template.CSS
-	Download  template.URL
+	shell
 	Reproduce string
 
 	Scenario string
@@ -28,6 +26,7 @@ type view struct {
 
 	Tiles  []tile
 	Curves *chart // nil without a histogram
+	Heat   *heat  // nil without intervals
 	Table  []percentileRow
 	// Contribution is the generator's own part of the table.
 	Contribution string
@@ -61,8 +60,16 @@ type guard struct {
 	Tripped                           bool
 }
 
-func newView(r *result.Result) (*view, error) {
+func newView(run Run) (*view, error) {
+	r := run.Result
+	page, err := newShell(r)
+	if err != nil {
+		return nil, err
+	}
 	v := &view{
+		shell:     page,
+		Reproduce: run.Reproduce,
+
 		Scenario: r.Scenario.Name,
 		Question: r.Scenario.Question,
 		Started:  r.Times.Started.UTC().Format("2006-01-02 15:04:05 UTC"),
@@ -100,7 +107,11 @@ func newView(r *result.Result) (*view, error) {
 	if len(curves.Lines) > 0 {
 		v.Curves = &curves
 	}
+	if v.Heat = newHeat("Latency over time", "c0", []Run{run}, nil); v.Heat != nil {
+		v.Heat.Note = "The stronger a cell, the more deliveries (by the square root)."
+	}
 	v.Timeline = timelines(r)
+	interactive(&v.Plots, v.Timeline)
 	return v, nil
 }
 

@@ -9,10 +9,12 @@ package store
 
 import (
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"fanbench/loadgen/result"
@@ -61,4 +63,29 @@ func Locate(path string) (string, error) {
 	}
 	newest := filepath.Dir(slices.Max(runs)) // names begin with the time
 	return "", fmt.Errorf("find result: %s holds %d runs; name one, the newest is %s", filepath.Clean(path), len(runs), newest)
+}
+
+// All returns the result files that a path means, the oldest first: the one of
+// [Locate], or every one below a folder of runs.
+func All(path string) ([]string, error) {
+	if file, err := Locate(path); err == nil {
+		return []string{file}, nil
+	}
+	var files []string
+	err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && entry.Name() == result.FileName {
+			files = append(files, file)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find results: %w", err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("find results: no %s below %s", result.FileName, path)
+	}
+	slices.SortFunc(files, func(a, b string) int { // directories' names begin with the time
+		return strings.Compare(filepath.Base(filepath.Dir(a)), filepath.Base(filepath.Dir(b)))
+	})
+	return files, nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,31 @@ func TestLocate(t *testing.T) {
 		got, err := store.Locate(c.path)
 		if c.err == "" && (err != nil || got != c.want) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("Locate(%s) = %s, %v; want %s, error %q", c.path, got, err, c.want, c.err)
+		}
+	}
+}
+
+func TestAll(t *testing.T) {
+	root := t.TempDir()
+	var want []string
+	for i, name := range []string{"rooms", "echo-1k", "rooms"} {
+		dir, err := store.Create(root, name, "a", now.Add(time.Duration(i)*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, filepath.Join(dir, "result.json"))
+		if err := os.WriteFile(want[i], []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string][]string{root: want, filepath.Dir(want[1]): want[1:2], want[2]: want[2:], filepath.Join(root, "rooms"): {want[0], want[2]}} {
+		if got, err := store.All(path); err != nil || !slices.Equal(got, want) {
+			t.Errorf("All(%s) = %v, %v; want %v", path, got, err, want)
+		}
+	}
+	for _, path := range []string{t.TempDir(), filepath.Join(root, "nothing")} {
+		if got, err := store.All(path); err == nil {
+			t.Errorf("All(%s) = %v, want an error", path, got)
 		}
 	}
 }

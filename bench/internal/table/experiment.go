@@ -48,7 +48,8 @@ func Experiment(w io.Writer, e *experiment.Experiment) error {
 
 const experimentNote = `
 change: Hodges-Lehmann estimate over the pairs, candidate to baseline; interval: exact, at the level that Holm's correction
-leaves the metric. least: the minimum effect, the larger of the stated one and this machine's noise.
+leaves the metric. least: the minimum effect, the larger of the stated one and twice the noise of such an estimate on this
+machine (docs/comparing.md).
 `
 
 func unmeasured(e *experiment.Experiment) bool {
@@ -57,9 +58,25 @@ func unmeasured(e *experiment.Experiment) bool {
 
 // comparison is one scenario's table.
 func comparison(s experiment.Scenario) string {
+	c := s.Comparison
+	title := fmt.Sprintf("%s: %s, %d pairs", s.Name, c.Verdict, c.Counted)
+	if c.Voided > 0 {
+		title += fmt.Sprintf(", %d more are void:", c.Voided)
+	}
+	title += "\n"
+	for i, p := range s.Pairs {
+		if why := p.Void(); why != "" {
+			title += fmt.Sprintf("  pair %d: %s\n", i+1, why)
+		}
+	}
+	return title + judgedRows(c.Metrics)
+}
+
+// judgedRows is the table of judged metrics.
+func judgedRows(metrics []compare.Judged) string {
 	t := plain()
 	t.AppendHeader(table.Row{"metric", "baseline", "candidate", "change", "interval", "least", "p", "verdict"})
-	for _, j := range s.Comparison.Metrics {
+	for _, j := range metrics {
 		if j.N == 0 {
 			continue
 		}
@@ -78,18 +95,7 @@ func comparison(s experiment.Scenario) string {
 		}
 		t.AppendRow(row)
 	}
-	c := s.Comparison
-	title := fmt.Sprintf("%s: %s, %d pairs", s.Name, c.Verdict, c.Counted)
-	if c.Voided > 0 {
-		title += fmt.Sprintf(", %d more are void:", c.Voided)
-	}
-	title += "\n"
-	for i, p := range s.Pairs {
-		if why := p.Void(); why != "" {
-			title += fmt.Sprintf("  pair %d: %s\n", i+1, why)
-		}
-	}
-	return title + render(t)
+	return render(t)
 }
 
 // percent writes a ratio as a change: "+3.1 %".
@@ -132,12 +138,12 @@ func Progress(p experiment.Progress) string {
 // Noise writes the profile of the scenarios that an experiment measured.
 func Noise(w io.Writer, p noise.Profile, e *experiment.Experiment) error {
 	t := plain()
-	t.AppendHeader(table.Row{"scenario", "metric", "noise", "stated least", "applies"})
+	t.AppendHeader(table.Row{"scenario", "metric", "noise", "stated least"})
 	for _, s := range e.Scenarios {
 		measured := p.Scenarios[s.Hash].Noise
 		for _, m := range s.Rules.Metrics {
 			if v, known := measured[m.Name]; known && m.Gating {
-				t.AppendRow(table.Row{s.Name, m.Name, fmt.Sprintf("%.1f %%", 100*v), fmt.Sprintf("%.1f %%", 100*m.MinEffect), fmt.Sprintf("%.1f %%", 100*max(v, m.MinEffect))})
+				t.AppendRow(table.Row{s.Name, m.Name, fmt.Sprintf("%.1f %%", 100*v), fmt.Sprintf("%.1f %%", 100*m.MinEffect)})
 			}
 		}
 	}

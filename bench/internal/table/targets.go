@@ -138,7 +138,7 @@ func targets(name string, runs []Run) string {
 }
 
 // appearing lists what the runs are of, in the order of appearance.
-func appearing(runs []Run, key func(Run) string) []string {
+func appearing[T any](runs []T, key func(T) string) []string {
 	var all []string
 	for _, r := range runs {
 		if k := key(r); !slices.Contains(all, k) {

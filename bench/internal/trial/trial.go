@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"fanbench/bench/internal/intervals"
 	"fanbench/bench/internal/process"
 	"fanbench/bench/internal/report"
 	"fanbench/bench/internal/store"
@@ -195,13 +196,16 @@ func (c Config) keep(dir string, about result.Subject) (Outcome, error) {
 	if err := result.Write(file, r); err != nil {
 		return out, err
 	}
-	return out, writePage(filepath.Join(dir, store.Page), r, c.Reproduce(r))
+	return out, writePage(dir, r, c.Reproduce(r))
 }
 
-func writePage(path string, r *result.Result, reproduce string) error {
-	f, err := os.Create(path)
+// writePage writes the report; a log of intervals that cannot be read is said
+// and leaves its chart out.
+func writePage(dir string, r *result.Result, reproduce string) error {
+	seconds, unread := intervals.Read(dir, report.Histogram(r))
+	f, err := os.Create(filepath.Join(dir, store.Page))
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	return errors.Join(report.HTML(f, r, reproduce), f.Close())
+	return errors.Join(unread, report.HTML(f, report.Run{Result: r, Intervals: seconds, Reproduce: reproduce}), f.Close())
 }

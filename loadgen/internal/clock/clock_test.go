@@ -132,10 +132,10 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// TestAStepDuringARunChangesNoLatency receives 10 s of deliveries, each 2 ms
+// TestFault32ClockStepped receives 10 s of deliveries, each 2 ms
 // after it was sent and read 300 µs after it arrived, while somebody steps the
 // clock there and back. The stamps are the wall clock's, the latencies are not.
-func TestAStepDuringARunChangesNoLatency(t *testing.T) {
+func TestFault32ClockStepped(t *testing.T) {
 	const latency, lag, gap = int64(2 * time.Millisecond), int64(300 * time.Microsecond), time.Millisecond
 	for _, step := range []time.Duration{time.Hour, -time.Hour} {
 		c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}

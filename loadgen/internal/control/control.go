@@ -20,7 +20,7 @@ import (
 // Version of the messages. Both ends must have the same: there is one build of
 // the program on each side, and a run measured by two different ones is not one
 // run.
-const Version = 1
+const Version = 2
 
 // A Link carries messages between the coordinator and one worker, in order.
 type Link interface {

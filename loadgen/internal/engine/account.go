@@ -178,8 +178,10 @@ type Account struct {
 	// LoopCPU is the CPU time of each receiver and, last, of the sender, from
 	// the measured phase's Begin to Settle.
 	LoopCPU []time.Duration `json:"loop_cpu_ns"`
-	// SenderPriority is whether the sender's thread got its raised priority.
-	SenderPriority bool `json:"sender_priority"`
+	// SenderScheduling is how the sender's thread came before others:
+	// "SCHED_FIFO", the same until it took too much of a CPU, "nice -20", or
+	// "as others".
+	SenderScheduling string `json:"sender_scheduling"`
 	// GCPauses of the process since the engine's start.
 	GCPauses     int64         `json:"gc_pauses"`
 	GCPauseTotal time.Duration `json:"gc_pause_total_ns"`

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"testing"
 
@@ -133,18 +134,20 @@ func TestTicksAddUp(t *testing.T) {
 	e := startEngine(t, configOf(t, s, 0, target.address()))
 	ramped(t, e)
 	e.Begin(plan.Measure, e.config.Epoch)
-	var delivered, lag, sent int64
+	seen := make(map[string]int64)
 	eventually(t, "deliveries", func() bool {
 		tick := e.Tick()
-		delivered += tick.Delivery.Count()
-		lag += tick.ReadLag.Count()
-		sent += tick.SendLag.Count()
-		return tick.Delivered == 1000
+		for name, h := range tick.Histograms {
+			seen[name] += h.Count()
+		}
+		return tick.Delivered == 1000 && seen[Blocked] == 100
 	})
+	if want := map[string]int64{Delivery: 1000, SentDelivery: 1000, ReadLag: 1000, SendLag: 100, Blocked: 100}; !maps.Equal(seen, want) {
+		t.Errorf("ticks show %v, want %v", seen, want)
+	}
 	tick := e.Tick()
-	delivered, lag, sent = delivered+tick.Delivery.Count(), lag+tick.ReadLag.Count(), sent+tick.SendLag.Count()
-	if delivered != 1000 || lag != 1000 || sent != 100 {
-		t.Errorf("ticks show %d deliveries, %d read lags, %d send lags, want 1000, 1000, 100", delivered, lag, sent)
+	if len(tick.Histograms) != 0 {
+		t.Errorf("ticks repeat %v", tick.Histograms)
 	}
 	if len(tick.Loops) != 3 {
 		t.Errorf("CPU times of %d threads, want two receivers' and the sender's", len(tick.Loops))

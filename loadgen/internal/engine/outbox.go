@@ -61,6 +61,17 @@ func (o *outbox) wait() {
 	o.armed = o.watcher.watch(int(o.fd), o.tag, unix.EPOLLOUT) == nil
 }
 
+// again asks for an event even if the socket takes more already. The lock is
+// held.
+func (o *outbox) again() {
+	if !o.armed {
+		o.wait()
+		return
+	}
+	// It fails for want of memory only, see wait.
+	_ = o.watcher.rewatch(int(o.fd), o.tag, unix.EPOLLOUT)
+}
+
 // control writes a control frame, or keeps it until the socket takes it.
 func (o *outbox) control(frame []byte) {
 	o.mu.Lock()

@@ -109,7 +109,7 @@ func (e *Engine) Settle(closing []Closing) Account {
 		})
 	}
 	e.sender.call(func() {
-		a.SenderPriority = e.sender.raised
+		a.SenderScheduling = e.sender.before.way
 		a.LoopCPU = append(a.LoopCPU, readings[len(readings)-1].cpu-e.sender.atBegin)
 	})
 	a.Failures = all.sorted()

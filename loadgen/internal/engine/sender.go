@@ -13,11 +13,9 @@ import (
 const (
 	timerTag = -2 // of the timer's events
 
-	// politeness is how many overdue publications the sender writes before it
-	// looks at its events.
+	// politeness is how many overdue publications the sender writes, of all or of
+	// one connection, before it looks at its events.
 	politeness = 64
-
-	priority = -20 // nice value of the sender's thread
 )
 
 // The sender publishes the worker's part of the timetable, on a thread that
@@ -27,9 +25,9 @@ type sender struct {
 	*thread
 	*writer
 	share    plan.Share
-	outboxes []*outbox     // by publisher; nil for other workers'
-	timer    int           // timerfd
-	raised   bool          // the priority
+	outboxes []*outbox // by publisher; nil for other workers'
+	timer    int       // timerfd
+	before   precedence
 	atBegin  time.Duration // CPU time, see Account.LoopCPU
 
 	// The phase under way.
@@ -57,7 +55,7 @@ func newSender(c Config, share plan.Share, outboxes []*outbox) (*sender, error) 
 
 func (s *sender) loop() {
 	defer unix.Close(s.timer)
-	s.raised = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), priority) == nil
+	s.before.raise()
 	events := make([]unix.EpollEvent, 128)
 	for !s.ending {
 		timeout := -1
@@ -65,6 +63,7 @@ func (s *sender) loop() {
 			timeout = 0
 		}
 		s.rest()
+		s.before.watch()
 		for _, event := range events[:s.wait(events, timeout)] {
 			switch event.Fd {
 			case wakeupTag:

@@ -54,6 +54,12 @@ func (t *thread) watch(fd, tag int, events uint32) error {
 	return unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &event)
 }
 
+// rewatch has a descriptor that is watched reported again if it is ready.
+func (t *thread) rewatch(fd, tag int, events uint32) error {
+	event := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(tag)}
+	return unix.EpollCtl(t.epoll, unix.EPOLL_CTL_MOD, fd, &event)
+}
+
 // start runs loop on a thread of its own, which ends with it.
 func (t *thread) start(loop func()) {
 	go func() {

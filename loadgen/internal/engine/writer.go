@@ -122,7 +122,11 @@ func (w *writer) publish(o *outbox, d departure) {
 func (w *writer) flush(o *outbox) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.fd != gone && o.blocked() {
+	for turn := 1; o.fd != gone && o.blocked(); turn++ {
+		if turn > politeness && o.watcher != nil {
+			o.again()
+			return
+		}
 		if len(o.bytes) == 0 {
 			d := o.queue[0]
 			if o.queue = o.queue[1:]; len(o.queue) == 0 {

@@ -211,7 +211,7 @@ func TestNewRefuses(t *testing.T) {
 		greeting *control.Message
 		problem  string
 	}{
-		"another version": {&newer, "speaks version 2, this coordinator 1; run the same build on both"},
+		"another version": {&newer, "speaks version 3, this coordinator 2; run the same build on both"},
 		"no greeting":     {&control.Message{Done: &control.Done{}}, "did not say hello"},
 		"nobody":          {nil, "ended"},
 	} {

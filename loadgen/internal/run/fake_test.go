@@ -10,6 +10,7 @@ import (
 
 	"fanbench/loadgen/internal/control"
 	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/output"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/progress"
 	"fanbench/loadgen/internal/vitals"
@@ -58,6 +59,8 @@ type fakeFleet struct {
 	excused uint64        // of what never arrives: missed by members that were away
 	away    [2]int64      // Mono between which no connection is open; its deliveries arrive all the same
 	outages []engine.Outage
+	shown   int // measured deliveries in earlier polls
+	observe func(output.Second)
 
 	calls  []string
 	ramped int64 // when the ramp began
@@ -151,9 +154,7 @@ func (f *fakeFleet) Poll() ([]control.Status, error) {
 	first.Tick.Expected = first.Tick.Sent * uint64(f.deliveries())
 	first.Tick.Loops = []time.Duration{time.Duration(f.clock.now-origin) / 4}
 	first.Tick.RunDelays = []time.Duration{time.Duration(f.clock.now-origin) / 100}
-	if first.Tick.Delivered > 0 {
-		first.Tick.Histograms = map[string]*latency.Histogram{engine.Delivery: histogram(f.delay)}
-	}
+	first.Tick.Histograms = f.arrived()
 	if f.ramped != 0 && f.clock.now >= f.ramped+int64(f.opening) || f.halted != 0 {
 		first.Ramp = f.ramp()
 	}
@@ -169,6 +170,18 @@ func (f *fakeFleet) Poll() ([]control.Status, error) {
 		states = append(states, second)
 	}
 	return states, f.missing()
+}
+
+// arrived is what was measured since it was asked last.
+func (f *fakeFleet) arrived() map[string]*latency.Histogram {
+	h := latency.New(latency.Precise)
+	for all := f.published(plan.Measure, f.delay) * f.deliveries(); f.shown < all; f.shown++ {
+		h.Record(f.delay)
+	}
+	if h.Count() == 0 {
+		return nil
+	}
+	return map[string]*latency.Histogram{engine.Delivery: h}
 }
 
 func (f *fakeFleet) ramp() *engine.Ramp {
@@ -303,7 +316,7 @@ func conduct(t *testing.T, change func(*fakeFleet, context.CancelFunc), settings
 		Address: netip.MustParseAddrPort("127.0.0.1:9001"), Host: "127.0.0.1:9001",
 		Tool:        result.Tool{Name: "loadgen", Version: "test", Go: "go1"},
 		Environment: result.Environment{Key: "test", Factors: map[string]string{}, Detail: map[string]string{}},
-		Target:      &readings{}, Generator: &readings{}, CPUs: 64, Local: true, Machine: machine{clock},
+		Target:      &readings{}, Generator: &readings{}, CPUs: 64, Local: true, Machine: machine{clock}, Observe: f.observe,
 	}
 	o.result, o.err = Do(ctx, config, f, clock, func(l progress.Line) { o.lines = append(o.lines, l) })
 	return o

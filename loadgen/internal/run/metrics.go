@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"strings"
 	"time"
 
 	"fanbench/loadgen/internal/engine"
@@ -38,7 +37,7 @@ func (c *conductor) metrics(histograms map[string]*latency.Histogram, publicatio
 		case engine.Delivery, engine.SentDelivery, engine.SlowDelivery, engine.ReadDelivery, first, median, completion, spread:
 			behind = publications
 		}
-		maps.Copy(m, result.QuantileMetrics(strings.ReplaceAll(name, "-", "_"), h, behind))
+		maps.Copy(m, result.QuantileMetrics(result.MetricGroup(name), h, behind))
 	}
 	c.throughput(m)
 	c.cost(m)

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"fanbench/loadgen/internal/slo"
-	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 )
 
@@ -41,13 +40,8 @@ func (c *conductor) figure(metric string, row []*float64) (float64, bool) {
 			return *value, true
 		}
 	}
-	for family, h := range map[string]*latency.Histogram{
-		"delivery": c.slice.delivery, "read_lag": c.slice.readLag, "send_lag": c.slice.sendLag,
-	} {
-		if h == nil {
-			continue
-		}
-		if m, found := result.QuantileMetrics(family, h, 0)[metric]; found {
+	for name, h := range c.slice {
+		if m, found := result.QuantileMetrics(result.MetricGroup(name), h, 0)[metric]; found {
 			return m.Value, true
 		}
 	}

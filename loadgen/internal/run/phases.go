@@ -142,6 +142,7 @@ func (c *conductor) publish(ctx context.Context, ph plan.Phase, d time.Duration)
 		c.measureAt = at
 	}
 	c.rows.align(at, c.last.delivered)
+	c.renew(at)
 	until := at + int64(d)
 	limit := until + int64(c.Scenario.Phases.Drain)
 	for {

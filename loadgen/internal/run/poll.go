@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/output"
 	"fanbench/loadgen/internal/progress"
 	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/latency"
@@ -22,6 +23,7 @@ type totals struct {
 	missing             uint64
 	sentAll             bool
 	loops, delays       [][]time.Duration // CPU time and run delay by worker and loop
+	counts              output.Counts
 }
 
 // rampTotals are the workers' ramps, added up once all have ended.
@@ -56,14 +58,13 @@ func (c *conductor) poll() {
 		sum.expected += t.Expected
 		sum.delivered += t.Delivered
 		sum.missing += t.Missing
+		addCounts(&sum.counts, t)
 		sum.sentAll = sum.sentAll && s.Sent
 		sum.loops, sum.delays = append(sum.loops, t.Loops), append(sum.delays, t.RunDelays)
 		if s.Ramp != nil {
 			ramps = append(ramps, *s.Ramp)
 		}
-		c.add(&c.slice.delivery, t.Delivery)
-		c.add(&c.slice.readLag, t.ReadLag)
-		c.add(&c.slice.sendLag, t.SendLag)
+		c.merged(c.slice.add(t.Histograms))
 	}
 	c.last = sum
 	if !c.ramp.done && len(ramps) == c.Scenario.Workers {
@@ -177,11 +178,12 @@ func (c *conductor) tick(ctx context.Context, phase string, begun int64, planned
 	r.phase = phase
 	row := c.row(ctx, now)
 	line.DeliveriesPerSec = row[4]
-	line.P50, line.P99 = quantile(c.slice.delivery, 0.5), quantile(c.slice.delivery, 0.99)
-	line.SendLagP99 = quantile(c.slice.sendLag, 0.99)
+	line.P50, line.P99 = quantile(c.slice[engine.Delivery], 0.5), quantile(c.slice[engine.Delivery], 0.99)
+	line.SendLagP99 = quantile(c.slice[engine.SendLag], 0.99)
 	c.show(line)
 
 	c.second(phase, now, row)
+	c.observe(phase, now, row)
 	r.rows = append(r.rows, row)
 	r.at, r.delivered = now, c.last.delivered
 	for r.next <= now {
@@ -204,8 +206,8 @@ func (c *conductor) row(ctx context.Context, now int64) []*float64 {
 	row := []*float64{
 		number(c.since(now)), number(float64(l.open)), number(float64(l.sent)), number(float64(l.delivered)),
 		nil, nil, nil,
-		seconds(quantile(c.slice.delivery, 0.5)), seconds(quantile(c.slice.delivery, 0.99)),
-		seconds(quantile(c.slice.readLag, 0.99)), seconds(quantile(c.slice.sendLag, 0.99)),
+		seconds(quantile(c.slice[engine.Delivery], 0.5)), seconds(quantile(c.slice[engine.Delivery], 0.99)),
+		seconds(quantile(c.slice[engine.ReadLag], 0.99)), seconds(quantile(c.slice[engine.SendLag], 0.99)),
 	}
 	if elapsed := time.Duration(now - c.rows.at); elapsed > 0 && l.delivered >= c.rows.delivered && l.sent > 0 {
 		row[4] = number(float64(l.delivered-c.rows.delivered) / elapsed.Seconds())

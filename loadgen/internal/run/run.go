@@ -18,6 +18,7 @@ import (
 
 	"fanbench/loadgen/internal/control"
 	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/output"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/progress"
 	"fanbench/loadgen/internal/slo"
@@ -83,6 +84,9 @@ type Config struct {
 	CPUs, TargetCPUs int
 	// Local: the target is on this machine.
 	Local bool
+	// Observe is told of each row of the series as it is taken; nil is nobody.
+	// It holds up the run for as long as it takes.
+	Observe func(output.Second)
 	// Machine is read at the measured phase's edges and each second; nil leaves
 	// its guards out.
 	Machine Machine
@@ -118,14 +122,15 @@ type conductor struct {
 	result  *result.Result
 	started int64 // Mono
 
-	ramp    rampTotals
-	last    totals   // of the latest poll
-	slice   interval // since the latest row
-	rows    rows
-	ended   string // why the run ends early; empty while it goes on
-	lost    error  // workers that are gone
-	stopped bool   // interrupted by the user
-	gone    bool   // the target closed half of its connections or more
+	ramp     rampTotals
+	last     totals   // of the latest poll
+	slice    interval // since the latest row
+	observed int64    // when Observe was told last
+	rows     rows
+	ended    string // why the run ends early; empty while it goes on
+	lost     error  // workers that are gone
+	stopped  bool   // interrupted by the user
+	gone     bool   // the target closed half of its connections or more
 
 	objectives objectives
 	abandoned  bool          // a condition of the scenario ended the run
@@ -147,7 +152,8 @@ func Do(ctx context.Context, config Config, fleet Fleet, clock Clock, show func(
 	if err != nil {
 		return nil, err
 	}
-	c := &conductor{Config: config, plan: p, fleet: fleet, show: show, started: clock.Mono()}
+	c := &conductor{Config: config, plan: p, fleet: fleet, show: show, started: clock.Mono(), slice: make(interval)}
+	c.observed = c.started
 	c.clock = watchful{clock, c.stand}
 	c.objectives.watch = slo.NewWatch(config.Scenario.SLO)
 	c.result = &result.Result{
@@ -274,27 +280,26 @@ func (c *conductor) phase(name string) (end func()) {
 // since is an instant in seconds since the run's start.
 func (c *conductor) since(mono int64) float64 { return time.Duration(mono - c.started).Seconds() }
 
-// interval holds what arrived since the latest row of the series.
-type interval struct {
-	delivery, readLag, sendLag *latency.Histogram
-}
+// interval holds what was recorded since the latest row of the series, by the
+// engine's names.
+type interval map[string]*latency.Histogram
 
-// add merges a worker's histogram into one of the interval's, which takes the
-// digits of the first.
-func (c *conductor) add(into **latency.Histogram, h *latency.Histogram) {
-	if h == nil || h.Count() == 0 {
-		return
-	}
-	if *into == nil {
-		*into = latency.New(h.Digits())
-	}
-	c.merged((*into).Merge(h))
-}
-
-func (i *interval) reset() {
-	for _, h := range []*latency.Histogram{i.delivery, i.readLag, i.sendLag} {
-		if h != nil {
-			h.Reset()
+// add merges a worker's histograms into the interval's, which take the digits of
+// the first.
+func (i interval) add(more map[string]*latency.Histogram) error {
+	for name, h := range more {
+		if i[name] == nil {
+			i[name] = latency.New(h.Digits())
 		}
+		if err := i[name].Merge(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i interval) reset() {
+	for _, h := range i {
+		h.Reset()
 	}
 }

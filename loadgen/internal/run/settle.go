@@ -1,6 +1,9 @@
 package run
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"fanbench/loadgen/internal/engine"
@@ -26,6 +29,7 @@ func (c *conductor) settle() {
 		addApart(&slow, a.Slow)
 		addApart(&silent, a.Silent)
 		c.result.Failures = addFailures(c.result.Failures, a.Failures)
+		c.detail("sender_scheduling", a.SenderScheduling)
 	}
 	if missing := c.Scenario.Workers - len(c.accounts); missing > 0 {
 		c.warn(plural(missing, "worker's account is", "workers' accounts are")+" missing: the ledger covers the others alone",
@@ -38,6 +42,24 @@ func (c *conductor) settle() {
 	if c.Scenario.Silent.Share > 0 {
 		c.result.Silent = &silent
 	}
+}
+
+// detail notes something that only the workers know of the machine, once for
+// all that say the same.
+func (c *conductor) detail(name, value string) {
+	known := c.result.Environment.Detail[name]
+	if value == "" || slices.Contains(strings.Split(known, "; "), value) {
+		return
+	}
+	detail := maps.Clone(c.result.Environment.Detail) // the caller's
+	if detail == nil {
+		detail = make(map[string]string)
+	}
+	if known != "" {
+		value = known + "; " + value
+	}
+	detail[name] = value
+	c.result.Environment.Detail = detail
 }
 
 // addApart adds one worker's part.

@@ -7,7 +7,7 @@ import (
 
 // batch is how many members are offered their bytes in one call of the sink. Within it the head is read before the first write;
 // a larger batch merges less and serves an output that takes many at once.
-const batch = 256
+const batch = 64
 
 // batchBytes ends a batch earlier where each member is offered much, as under overload.
 const batchBytes = 32 << 10
