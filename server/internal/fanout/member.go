@@ -69,8 +69,13 @@ func (m *Member) Cut() []byte {
 	return m.chunk.data[m.off:m.chunk.frames[i].end]
 }
 
-// Took moves the cursor over n bytes of Cut that were written.
-func (m *Member) Took(n int) { m.off += uint32(n) }
+// Took moves the cursor over n bytes of Cut that were written, and counts them.
+func (m *Member) Took(n int) {
+	from, l := m.off, m.shard.loop
+	m.off += uint32(n)
+	l.deliveries.Add(uint64(m.chunk.frameAt(m.off) - m.chunk.frameAt(from)))
+	l.bytes.Add(uint64(n))
+}
 
 func (m *Member) position() int64 { return m.chunk.base + int64(m.off) }
 

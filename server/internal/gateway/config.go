@@ -33,14 +33,15 @@ type Config struct {
 	// Slow is what happens to a connection that is further behind its room than MaxBacklog or MaxBacklogAge; default fanout.Close,
 	// with 1008 "slow".
 	Slow fanout.Policy
-	// MaxBacklog is how many bytes a connection that stopped reading may fall behind; default 1 MiB. What the kernel's send buffer
-	// holds is not counted (see SndBuf). Over twice MaxMessage, it also limits the answers that wait for one connection, which is
-	// closed with 1008 "slow" under any policy: answers are never dropped.
+	// MaxBacklog is how many bytes a connection that stopped reading may fall behind; default 1 MiB, and one message with its header
+	// at the least. What the kernel's send buffer holds is not counted (see SndBuf). Over twice MaxMessage, it also limits the
+	// answers that wait for one connection, which is closed with 1008 "slow" under any policy: answers are never dropped.
 	MaxBacklog int64
 	// MaxBacklogAge is how long a publication may wait for a connection; default 5 s, give or take a quarter. Negative: any
 	// time.
 	MaxBacklogAge time.Duration
-	// SndBuf is the kernel's send buffer per connection in bytes (it doubles the figure); 0 leaves the kernel to tune it.
+	// SndBuf is the kernel's send buffer per connection in bytes (it doubles the figure); 0 leaves the kernel to tune it. If
+	// net.core.wmem_max grants less, that is logged.
 	SndBuf int
 	// FanoutIO is how publications are written to members; default FanoutUring, and FanoutWrite where the kernel does not allow it,
 	// which is logged, and told by [Stats].
@@ -127,7 +128,7 @@ func (c Config) resolved() (Config, error) {
 	return c, nil
 }
 
-// maxLoops bounds Config.Loops: each loop owns its listeners and five descriptors more.
+// maxLoops bounds Config.Loops: each loop owns its listeners and half a dozen descriptors more.
 const maxLoops = 1024
 
 func defaultTo[T comparable](field *T, value T) {

@@ -39,7 +39,7 @@ func (e *events) OnTick() (time.Duration, gnet.Action) {
 // age has the hub, and the loops with lagging connections, notice what has waited too long.
 func (e *events) age() {
 	step, now := e.g.cfg.MaxBacklogAge/fanout.Ages, time.Since(e.g.start)
-	if step < 0 || now-e.agedAt < step {
+	if e.g.cfg.MaxBacklogAge < 0 || now-e.agedAt < step {
 		return
 	}
 	e.agedAt = max(e.agedAt+step, now-step) // in step on average, though a tick may be late

@@ -3,9 +3,10 @@
 // Package gateway is the server's edge: it accepts connections, speaks HTTP and WebSocket with them and feeds the rooms of package
 // fanout. It is the only package that knows gnet.
 //
-// gnet accepts, waits and reads. All writing is the gateway's own, by non-blocking write(2): gnet would keep what a full send
-// buffer did not take in an unbounded buffer of its own, and would close connections in the middle of a pass. What cannot be
-// written waits in the room's log, or for other bytes in the connection, until the watcher (watcher.go) sees the socket writable.
+// gnet accepts, waits and reads. All writing is the gateway's own, by non-blocking write(2) or many sends in one call of io_uring
+// (sink.go): gnet would keep what a full send buffer did not take in an unbounded buffer of its own, and would close connections in
+// the middle of a pass. What cannot be written waits in the room's log, or for other bytes in the connection, until the watcher
+// (watcher.go) sees the socket writable.
 //
 // A connection belongs to one event loop, and so does everything about it (conn.go, output.go, traffic.go). A loop (loop.go) delivers in
 // slices and lets reads in between them.
@@ -71,7 +72,7 @@ func Start(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg:     cfg,
-		hub:     fanout.NewHub(fanout.Limits{Policy: cfg.Slow, Backlog: cfg.MaxBacklog}, compressed),
+		hub:     fanout.NewHub(fanout.Limits{Policy: cfg.Slow, Backlog: max(cfg.MaxBacklog, cfg.MaxMessage+maxHeader)}, compressed),
 		admits:  newAdmission(cfg),
 		pace:    paceOf(cfg.MessageRate),
 		start:   time.Now(),
@@ -93,6 +94,11 @@ func Start(cfg Config) (*Gateway, error) {
 	}
 	defer closeFD(held)
 	g.addr = addr
+	if cfg.SndBuf > 0 {
+		if got, err := sendBuffer(held, cfg.SndBuf); err != nil || got < cfg.SndBuf {
+			cfg.Log.Warn("send buffers are smaller than asked for, as net.core.wmem_max is", "bytes", got, "asked", cfg.SndBuf, "error", err)
+		}
+	}
 	if err := g.descriptors.hold(cfg.Loops); err != nil {
 		return nil, err
 	}

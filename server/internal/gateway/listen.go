@@ -50,6 +50,15 @@ func reserve(addr string) (fd int, bound net.Addr, err error) {
 	return fd, tcp, nil
 }
 
+// sendBuffer is what the kernel makes of a send buffer of so many bytes: twice that, unless its limit (net.core.wmem_max) is lower.
+func sendBuffer(fd, bytes int) (int, error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes); err != nil {
+		return 0, os.NewSyscallError("setsockopt", err)
+	}
+	got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+	return got / 2, os.NewSyscallError("getsockopt", err)
+}
+
 func sockaddr(a *net.TCPAddr) (family int, sa unix.Sockaddr) {
 	if ip := a.IP.To4(); ip != nil {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}

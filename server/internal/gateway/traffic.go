@@ -57,7 +57,7 @@ func (c *conn) flush() {
 // keep leaves in with the connection if it holds half of something, else with the loop, and sees to the deadline for the half.
 func (c *conn) keep(in *input, ended bool) {
 	l := c.loop
-	if c.state <= open && in.mid() {
+	if c.state <= closing && in.mid() {
 		if c.input == nil {
 			c.input, l.spare = in, new(input)
 			ended = true // what is in hand now began just now

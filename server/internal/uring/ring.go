@@ -88,7 +88,7 @@ func (r *Ring) prepare(p *params) (err error) {
 	return nil
 }
 
-// probe asks the kernel whether it knows the one operation.
+// probe asks the kernel whether it knows the one operation, and lets it be asked for: a filter of system calls may allow the set-up alone.
 func (r *Ring) probe() error {
 	var o operations
 	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), registerProbe,
@@ -98,6 +98,9 @@ func (r *Ring) probe() error {
 	}
 	if o.last < opSend || o.known[opSend].flags&opSupported == 0 {
 		return fmt.Errorf("send by io_uring: %w", unix.EOPNOTSUPP)
+	}
+	if _, _, errno = unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), 0, 0, 0, 0, 0); errno != 0 {
+		return os.NewSyscallError("io_uring_enter", errno)
 	}
 	return nil
 }

@@ -1,0 +1,24 @@
+package fanout
+
+import "testing"
+
+// A publication of which the rest is written apart from the passes is a delivery like any other.
+func TestCutIsCounted(t *testing.T) {
+	hub := NewHub(Limits{Backlog: 100}, nil)
+	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
+	p := &peer{buffer: 4}
+	p.member.Owner = p
+	hub.Join(loop, &p.member, "r", Plain, true)
+	for range 3 {
+		hub.Publish("r", nil, []byte("abc"))
+	}
+	loop.Step(1) // takes one and a third
+	for _, n := range []int{1, 1} {
+		p.member.Took(n)
+	}
+	p.buffer = 100
+	loop.Resume(&p.member)
+	if c := loop.Counts(); c.Deliveries != 3 || c.Bytes != 9 {
+		t.Errorf("%d deliveries of %d bytes, want 3 of 9", c.Deliveries, c.Bytes)
+	}
+}
