@@ -8,10 +8,10 @@ FUZZTIME ?= 60s
 BASE    ?= origin/main
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench bench-ab test race lint smoke faults fuzz clean
+.PHONY: help build bench bench-ab reference test race lint smoke faults fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 build: ## build server, loadgen, bench and the peers that --targets measures into bin/
 	@mkdir -p bin
@@ -24,6 +24,9 @@ bench: build ## check the host, run every scenario, print the table and where th
 
 bench-ab: build ## is this tree's server slower than BASE's? (BASE=origin/main)
 	bin/bench ab $(ABFLAGS) $(BASE) .
+
+reference: ## put the newest valid run of each scenario into results/reference, which is committed
+	scripts/reference.sh
 
 test: ## every test, among them each scenario at toy size through the real programs
 	scripts/install-chromium.sh

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"fanbench/bench/internal/experiment"
 	"fanbench/bench/internal/export"
@@ -75,6 +76,9 @@ func (c *exportCommand) writer(runs []*result.Result, e *experiment.Experiment) 
 		if len(runs) > 1 {
 			return nil, fmt.Errorf("--format hgrm: one run, not %d", len(runs))
 		}
+		if _, found := runs[0].Histogram(c.Histogram); !found {
+			return nil, fmt.Errorf("--histogram %s: the run has none of that name; it has %s", c.Histogram, strings.Join(histograms(runs[0]), ", "))
+		}
 	}
 	return map[string]func(io.Writer) error{
 		"text": func(w io.Writer) error {
@@ -89,6 +93,14 @@ func (c *exportCommand) writer(runs []*result.Result, e *experiment.Experiment) 
 		"hgrm":    func(w io.Writer) error { return export.HGRM(w, runs[0], c.Histogram) },
 		"gobench": func(w io.Writer) error { return runsGoBench(w, runs) },
 	}[c.Format], nil
+}
+
+func histograms(r *result.Result) []string {
+	var names []string
+	for _, h := range r.Histograms {
+		names = append(names, h.Name)
+	}
+	return names
 }
 
 func runsGoBench(w io.Writer, runs []*result.Result) error {

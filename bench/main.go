@@ -13,7 +13,8 @@
 //	bench report RESULT…       write the HTML page of stored results or comparisons
 //	bench export --format=FORMAT RESULT…
 //	                           write them for other programs
-//	bench validate RESULT…     check stored results against the schema
+//	bench validate RESULT…     check stored results and comparisons, or folders of
+//	                           them, against their schemas
 //	bench doctor               compare this host's limits with what scenarios need
 //
 // SCENARIO is a name of the catalogue (bench/scenarios/*.yaml: fanout-1k,
@@ -71,10 +72,22 @@
 // them. Lost, duplicated or reordered deliveries of HEAD are a regression. A trial
 // that is not valid voids its pair, and another is made.
 //
+//	--start=CMD       compare revisions of any project's server: start it with
+//	                  this shell command, in a worktree of each revision, anew
+//	                  for every trial; its loopback port is in $PORT, and where
+//	                  {port} stands; SIGTERM ends its process group
+//	--build=CMD       with --start: build it with this shell command, once in
+//	                  each worktree
+//	--path=PATH       with --start: the path of its WebSocket URL, with {room}
+//	                  where the room's name goes (default: /rooms/{room}, /echo)
+//	--ready=PATH      with --start: the path that answers 200 once it is ready
+//	                  (default: as soon as it accepts connections)
 //	--bin=A,B         compare two server programs instead of revisions
 //	--url=A,B         compare two running servers instead of revisions
+//	--base-tags=TAGS  Go build tags of BASE's server, separated by commas; with
+//	                  other ones for HEAD equal trees are compared, too
 //	--candidate-tags=TAGS
-//	                  build tags of HEAD's server
+//	                  Go build tags of HEAD's server
 //	--pairs=N         pairs of each scenario
 //	--sequential      look after 8 pairs, and go on to 16 only if that is
 //	                  inconclusive, instead of --pairs
@@ -117,6 +130,7 @@
 //
 //	--force           compare unlike runs all the same; what differs is said
 //	--metric=NAME     of which bench trend shows every point
+//	--html=FILE       write bench trend's page with charts here
 //
 // # bench report
 //

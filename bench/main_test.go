@@ -223,12 +223,13 @@ func TestInvocation(t *testing.T) {
 			if toy {
 				want += " --toy"
 			}
-			if got, known := invocation(all[0].scenario); !known || got != want {
-				t.Errorf("%s is recognised as %q (%v)", want, got, known)
+			if got := invocation(name, all[0].scenario.Hash()); got != want {
+				t.Errorf("%s is recognised as %q", want, got)
 			}
 		}
 	}
-	if got, known := invocation(fixture.Fanout().Scenario); known {
+	other := fixture.Fanout().Scenario
+	if got := invocation(other.Name, other.Hash()); got != other.Name+".yaml" {
 		t.Errorf("a scenario that is not in the catalogue is recognised as %q", got)
 	}
 }

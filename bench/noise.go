@@ -32,6 +32,10 @@ func (c *noiseCommand) Run(a *app) error {
 	if len(names) == 0 {
 		names = defaultComparison
 	}
+	with, err := c.prepare(names)
+	if err != nil {
+		return usage(err)
+	}
 	folder := c.Profiles
 	if folder == "" {
 		if folder, err = noise.Folder(); err != nil {
@@ -40,7 +44,9 @@ func (c *noiseCommand) Run(a *app) error {
 	}
 	one := arm{experiment.Arm{Name: "server", Program: path}, trial.Target{Program: path}}
 	e := &experiment.Experiment{Baseline: one.Arm, Candidate: one.Arm, AA: true}
-	dir, err := c.run(a, e, [2]arm{one, one}, names, compare.Fixed(c.Pairs), folder)
+	looks := compare.Fixed(c.Pairs)
+	fmt.Fprintln(a.stderr, table.Estimate(looks.Pairs, with.scenarios()))
+	dir, err := c.run(a, e, [2]arm{one, one}, with, looks, folder)
 	if err != nil {
 		return err
 	}

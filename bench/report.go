@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -122,28 +122,52 @@ func reproduceComparison(e *experiment.Experiment) string {
 			}
 		}
 	}
+	build := "make build\n"
+	if s := e.Baseline.Start; s != nil {
+		build = "" // it is another project, and bench a program from elsewhere
+		arguments[0] = "bench ab"
+		for _, flag := range [][2]string{{"--start", s.Command}, {"--build", s.Build}, {"--path", s.Path}, {"--ready", s.Ready}} {
+			if flag[1] != "" {
+				arguments = append(arguments, flag[0]+"="+quoted(flag[1]))
+			}
+		}
+	}
+	if e.Baseline.Tags != "" {
+		arguments = append(arguments, "--base-tags="+e.Baseline.Tags)
+	}
 	if e.Candidate.Tags != "" {
 		arguments = append(arguments, "--candidate-tags="+e.Candidate.Tags)
 	}
 	if e.AA {
 		arguments = append(arguments, "--aa")
 	}
+	toy := false
 	for _, s := range e.Scenarios {
-		arguments = append(arguments, s.Name)
+		name, flag, _ := strings.Cut(invocation(s.Name, s.Hash), " ")
+		arguments, toy = append(arguments, name), toy || flag != ""
+	}
+	if toy {
+		arguments = append(arguments, "--toy")
 	}
 	pairs := 0
 	for _, s := range e.Scenarios {
 		pairs = max(pairs, s.Rules.Pairs)
 	}
 	arguments = append(arguments, fmt.Sprintf("--pairs=%d", pairs), "--affinity="+e.Affinity, fmt.Sprintf("--seed=%d", e.Seed))
-	return "make build\n" + strings.Join(arguments, " ")
+	return build + strings.Join(arguments, " ")
 }
 
-// toFile creates a file and writes it.
+// quoted is a word for a shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// toFile writes a file, once all of it is there: what fails leaves none behind.
 func toFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return errors.Join(write(f), f.Close())
+	return nil
 }

@@ -42,7 +42,7 @@ func TestReportOfAComparison(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Percentiles of", "bin/bench ab 5f2c9d7e1a3b4c6d8e0f1a2b3c4d5e6f7a8b9c0d . fanout-10k overload --pairs=12 --affinity=none --seed=7", "faster-&lt;log&gt;"} {
+	for _, want := range []string{"Percentiles of", "bin/bench ab 5f2c9d7e1a3b4c6d8e0f1a2b3c4d5e6f7a8b9c0d . fanout-10k.yaml overload.yaml --pairs=12 --affinity=none --seed=7", "faster-&lt;log&gt;"} {
 		if !strings.Contains(string(html), want) {
 			t.Errorf("the page does not hold %q", want)
 		}
@@ -74,6 +74,8 @@ func TestExport(t *testing.T) {
 		{[]string{"--format=gobench", run, run}, exitFine, "BenchmarkRun/scenario="},
 		{[]string{"--format=hgrm", "--histogram=sent-delivery", run}, exitFine, "TotalCount"},
 		{[]string{"--format=hgrm", run, run}, exitUsage, "one run, not 2"},
+		{[]string{"--format=hgrm", "--histogram=deliveries", run}, exitUsage, "--histogram deliveries: the run has none of that name; it has delivery, sent-delivery"},
+		{[]string{"--format=csv", "--output=" + filepath.Join(folder, "no", "where"), run}, exitUntrusted, "no such file or directory"},
 		{[]string{"--format=text", comparison, run}, exitUsage, "exported alone"},
 		{[]string{"--format=text", filepath.Join(comparison, "nothing")}, exitUsage, "no such file"},
 	} {

@@ -112,7 +112,7 @@ const verdictGenerator = "generator-limited"
 func (c *runCommand) trial(a *app, j job) trial.Outcome {
 	out, err := trial.Run(context.Background(), trial.Config{
 		Target: j.target, Loadgen: c.Loadgen,
-		Scenario: j.scenario, Source: j.source, Toy: c.Toy, Seed: c.Seed, Reproduce: reproduce,
+		Scenario: j.scenario, Source: j.source, Toy: c.Toy, Seed: c.Seed, Design: j.design, Reproduce: reproduce,
 		Results: c.Results, Stderr: a.stderr, Interrupts: a.interrupts,
 	})
 	if err != nil {

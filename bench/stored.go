@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"fanbench/bench/internal/compare"
 	"fanbench/bench/internal/experiment"
+	"fanbench/bench/internal/report"
 	"fanbench/bench/internal/store"
 	"fanbench/bench/internal/table"
 	"fanbench/bench/internal/trend"
@@ -99,6 +101,7 @@ func contributions(all []*result.Result) []compare.Trial {
 type trendCommand struct {
 	Results []string `arg:"" name:"results" help:"Results, or folders of runs."`
 	Metric  string   `placeholder:"NAME" help:"Show every point of this metric as well."`
+	HTML    string   `name:"html" placeholder:"FILE" help:"Write a page with charts here."`
 }
 
 // Run finds the changes of every gating metric, scenario by scenario. It warns
@@ -129,7 +132,14 @@ func (c *trendCommand) Run(a *app) error {
 	if c.Metric != "" && !slices.ContainsFunc(found, func(t table.Trend) bool { return t.Listed }) {
 		return usage(fmt.Errorf("--metric %s: no valid run has it among the metrics that gate: %s", c.Metric, strings.Join(gatingNames(), ", ")))
 	}
-	return table.Trends(a.stdout, found)
+	if err := table.Trends(a.stdout, found); err != nil || c.HTML == "" {
+		return err
+	}
+	var series []report.Series
+	for _, f := range found {
+		series = append(series, report.Series{Scenario: f.Scenario, Metric: f.Metric, Points: f.Points, Segments: f.Segments})
+	}
+	return toFile(c.HTML, func(w io.Writer) error { return report.Trend(w, series) })
 }
 
 func gatingNames() []string {

@@ -71,6 +71,13 @@ func TestTrend(t *testing.T) {
 	if code != exitFine || !strings.Contains(stdout, "+25") || !strings.Contains(stdout, "worse") || !strings.Contains(stdout, "gates nothing") {
 		t.Errorf("a step by a quarter: exit %d\n%s%s", code, stdout, stderr)
 	}
+	html := filepath.Join(t.TempDir(), "trend.html")
+	if code, _, stderr := bench("trend", "--html", html, folder); code != exitFine || stderr != "" {
+		t.Errorf("--html: exit %d, %s", code, stderr)
+	}
+	if b, err := os.ReadFile(html); err != nil || !strings.Contains(string(b), "gates nothing") || !strings.Contains(string(b), "target.cpu_per_delivery_seconds over stored runs") {
+		t.Errorf("the page does not show the metric (%v)", err)
+	}
 	if n := strings.Count(stdout, "aaaaaaaaaaaa"); n != len(values)+1 {
 		t.Errorf("%d lines name the commit, want one for each of %d points and one for the change\n%s", n, len(values), stdout)
 	}

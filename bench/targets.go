@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"fanbench/bench/internal/trial"
+	"fanbench/loadgen/result"
 )
 
 // reference is the target's name of the project's own server.
@@ -73,6 +77,7 @@ type job struct {
 	target trial.Target
 	name   string // of the target; "" without --targets
 	round  int
+	design *result.Design // nil for a run of its own
 }
 
 func (j job) String() string {
@@ -88,6 +93,7 @@ func (j job) String() string {
 // always first.
 func (c *runCommand) jobs(all []declared, targets []trial.Target) []job {
 	var jobs []job
+	group := fmt.Sprintf("%s-%08x", time.Now().UTC().Format("20060102T150405Z"), rand.Uint32())
 	for round := range c.Repeat {
 		for _, d := range all {
 			for i := range targets {
@@ -95,6 +101,15 @@ func (c *runCommand) jobs(all []declared, targets []trial.Target) []job {
 				j := job{declared: d, target: targets[at], round: round}
 				if len(c.Targets) > 0 {
 					j.name = c.Targets[at]
+				}
+				if c.Repeat*len(targets) > 1 {
+					j.design = &result.Design{GroupID: group, Block: round + 1, Position: i + 1, Arm: cmp.Or(j.name, reference)}
+				}
+				if len(targets) > 1 { // ratios are to the first
+					j.design.Role = result.RoleCandidate
+					if at == 0 {
+						j.design.Role = result.RoleBaseline
+					}
 				}
 				jobs = append(jobs, j)
 			}

@@ -44,7 +44,7 @@ func (f credentialFlags) apply(config *conduct.Config, t target) (err error) {
 	if config.Scenario.Workload == scenario.Fanout {
 		connections += config.Scenario.Publishers
 	}
-	config.Tokens, err = f.tokens(config.Headers, connections)
+	config.Tokens, err = f.tokens(config.Headers, config.Scenario.Target, connections)
 	return err
 }
 
@@ -96,17 +96,22 @@ func (f credentialFlags) headers() (headers []scenario.Header, err error) {
 	return headers, nil
 }
 
-// tokens reads --token-file, which must be there if a header asks for tokens,
-// and only then.
-func (f credentialFlags) tokens(headers []scenario.Header, connections int) ([]string, error) {
-	asks := slices.IndexFunc(headers, func(h scenario.Header) bool { return strings.Contains(h.Value, scenario.TokenPlaceholder) })
+// tokens reads --token-file, which must be there if a header or the path asks
+// for tokens, and only then.
+func (f credentialFlags) tokens(headers []scenario.Header, paths scenario.Target, connections int) ([]string, error) {
+	asks := ""
+	if i := slices.IndexFunc(headers, func(h scenario.Header) bool { return strings.Contains(h.Value, scenario.TokenPlaceholder) }); i >= 0 {
+		asks = "header " + headers[i].Name
+	} else if paths.NeedsTokens() {
+		asks = "the path"
+	}
 	switch {
-	case asks < 0 && f.TokenFile == "":
+	case asks == "" && f.TokenFile == "":
 		return nil, nil
-	case asks < 0:
-		return nil, fmt.Errorf("--token-file %s: no header holds %s; give one with --header", f.TokenFile, scenario.TokenPlaceholder)
+	case asks == "":
+		return nil, fmt.Errorf("--token-file %s: no header and no path holds %s; give one with --header, or in --url", f.TokenFile, scenario.TokenPlaceholder)
 	case f.TokenFile == "":
-		return nil, fmt.Errorf("header %s holds %s; give the tokens with --token-file FILE", headers[asks].Name, scenario.TokenPlaceholder)
+		return nil, fmt.Errorf("%s holds %s; give the tokens with --token-file FILE", asks, scenario.TokenPlaceholder)
 	}
 	text, err := os.ReadFile(f.TokenFile)
 	if err != nil {

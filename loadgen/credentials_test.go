@@ -91,6 +91,45 @@ func TestTooFewTokens(t *testing.T) {
 	}
 }
 
+// TestTokensInThePath: each connection's own stands in its path and in its
+// query, means there what it means in the file, and is nowhere afterwards.
+func TestTokensInThePath(t *testing.T) {
+	rooms := &peer{}
+	var mu sync.Mutex
+	seen := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen[r.URL.Path+" "+r.URL.Query().Get("token")+" "+r.URL.Query().Get("id")]++
+		mu.Unlock()
+		r.URL.Path, r.URL.RawQuery = "/room", ""
+		rooms.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	token := func(i int) string { return fmt.Sprintf("hush/ +=&?%%2B#%d", i) }
+	var lines strings.Builder
+	for i := range 21 {
+		fmt.Fprintln(&lines, token(i))
+	}
+	file, out := filepath.Join(t.TempDir(), "tokens"), t.TempDir()
+	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := "ws" + strings.TrimPrefix(server.URL, "http") + "/user/{token}/{room}?id={connection}&token={token}"
+	status, printed, problem := loadgen(brief(url, "--out", out, "--token-file", file, "--workers", "2")...)
+	if status != exitFine {
+		t.Fatalf("status %d, %s%s", status, printed, problem)
+	}
+	for id := range 21 {
+		if want := fmt.Sprintf("/user/%s/0 %s %d", token(id), token(id), id); seen[want] != 1 {
+			t.Errorf("no request %q: %v", want, seen)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(out, result.FileName))
+	if err != nil || strings.Contains(string(text)+printed+problem, "hush") {
+		t.Errorf("a token stands in the result or the output (%v)", err)
+	}
+}
+
 // TestWSS runs the whole program against a server of another library over TLS,
 // with a token for each connection that appears nowhere afterwards.
 func TestWSS(t *testing.T) {

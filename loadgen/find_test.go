@@ -14,6 +14,7 @@ import (
 	"fanbench/loadgen/internal/find"
 	"fanbench/loadgen/internal/verdict"
 	"fanbench/loadgen/result"
+	"fanbench/loadgen/result/schema"
 	"fanbench/loadgen/scenario"
 )
 
@@ -30,6 +31,9 @@ func capacityIn(t *testing.T, dir string) find.Capacity {
 	b, err := os.ReadFile(filepath.Join(dir, find.FileName))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := schema.Check(result.CapacitySchema, b); err != nil {
+		t.Error(err)
 	}
 	var c find.Capacity
 	if err := json.Unmarshal(b, &c); err != nil {

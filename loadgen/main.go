@@ -22,8 +22,8 @@
 // as many.
 //
 // A path in --url is used for subscribing and for publishing, and may hold
-// {room}; without one the scenario's target paths are used, which are those of
-// the reference server:
+// {room}, and {connection} and {token} as headers may; without one the scenario's
+// target paths are used, which are those of the reference server:
 //
 //	loadgen run --url ws://127.0.0.1:9001 --connections 1000 --rate 10/s
 //	loadgen run bench/scenarios/fanout-10k.yaml --url ws://127.0.0.1:9001 --watch-pid 4711

@@ -1,49 +1,28 @@
 #!/usr/bin/env bash
-# Compares the servers of two commits of any project, for action.yml and other CI systems: builds and starts both in their
-# checkouts, runs bench ab on their URLs, and ends them. Run it in the candidate's checkout; $1 is the folder for the reports.
-#   BASE       commit to compare against        BUILD  command that builds (default: true)
-#   START      command that starts; it listens on 127.0.0.1:$PORT until SIGTERM
-#   URL_PATH   of the WebSocket URL, may hold {room} (default: the reference server's paths)
-#   SCENARIOS, FLAGS  of bench ab
+# Compares the servers of two commits of any project, for action.yml and other CI systems. Run it in a checkout of that
+# project; $1 is the folder for the reports. Its exit status is that of bench ab, which docs/ci.md explains.
+#   BASE       commit, branch or tag to compare against
+#   HEAD       the one to judge (default: HEAD), or . for the files as they are
+#   BUILD      shell command that builds the server in a checkout of its own (default: none)
+#   START      shell command that starts it there, on the loopback port in $PORT, which also replaces {port}
+#   URL_PATH   path of its WebSocket URL, with {room} where the room's name goes (default: /rooms/{room} and /echo)
+#   READY      path that answers 200 once it is ready (default: as soon as it accepts connections)
+#   SCENARIOS  of the catalogue, or files (default: fanout-1k echo-1k)
+#   PAIRS      of trials in each scenario (default: 8, and 16 if those leave it open)
+#   FLAGS      more flags of bench ab
 set -euo pipefail
 
 out=${1:?folder for the reports}
+: "${BASE:?commit to compare against}" "${START:?command that starts the server}"
 mkdir -p "$out"
-out=$(cd "$out" && pwd)
-bench=$(cd "$(dirname "$0")/.." && pwd)/bin/bench
-work=$(mktemp -d)
-pids=()
-cleanup() {
-	for pid in "${pids[@]}"; do
-		kill -TERM -- "-$pid" 2>/dev/null || true
-	done
-	git worktree remove --force "$work/base" 2>/dev/null || true
-	rm -rf "$work"
-}
-trap cleanup EXIT
 
-git worktree add --detach "$work/base" "$BASE"
+flags=(--start "$START")
+if [ -n "${BUILD:-}" ]; then flags+=(--build "$BUILD"); fi
+if [ -n "${URL_PATH:-}" ]; then flags+=(--path "$URL_PATH"); fi
+if [ -n "${READY:-}" ]; then flags+=(--ready "$READY"); fi
+if [ -n "${PAIRS:-}" ]; then flags+=(--pairs "$PAIRS"); else flags+=(--sequential); fi
 
-# start DIR PORT builds and starts a server, in a process group of its own, and waits until its port answers.
-start() {
-	(cd "$1" && bash -euo pipefail -c "${BUILD:-true}")
-	(cd "$1" && PORT=$2 exec setsid bash -c "$START") >"$out/server-$2.log" 2>&1 &
-	pids+=($!)
-	for _ in $(seq 300); do
-		if (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; then return; fi
-		if ! kill -0 "${pids[-1]}" 2>/dev/null; then break; fi
-		sleep 0.1
-	done
-	echo "ci-compare: the server of $1 does not listen on port $2:" >&2
-	tail -n 20 "$out/server-$2.log" >&2
-	exit 3
-}
-
-start "$work/base" 18081
-start "$PWD" 18082
-
-path=${URL_PATH:-}
-# The lists are words on purpose.
+# FLAGS and SCENARIOS are words on purpose.
 # shellcheck disable=SC2086
-"$bench" ab --url "ws://127.0.0.1:18081$path,ws://127.0.0.1:18082$path" ${FLAGS:-} \
-	--results "$out/results" --html "$out/report.html" --markdown "$out/comment.md" --junit "$out/junit.xml" ${SCENARIOS:-}
+exec "$(dirname "$0")/../bin/bench" ab "${flags[@]}" ${FLAGS:-} --results "$out/results" \
+	--html "$out/report.html" --markdown "$out/comment.md" --junit "$out/junit.xml" -- "$BASE" "${HEAD:-HEAD}" ${SCENARIOS:-}

@@ -1,8 +1,14 @@
 package latency
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -16,14 +22,75 @@ const Encoding = "HdrV2+zlib+base64"
 // step in use and every count at its largest stays below.
 const maxEncoded = 1 << 20
 
-// Encode returns the counts and their range in [Encoding]. Overflow and
-// negative are not part of that form: see MarshalJSON, which carries all.
-func (h *Histogram) Encode() (string, error) {
-	b, err := h.counts.Encode(hdr.V2CompressedEncodingCookieBase)
+// The first words of HdrHistogram's V2 form, as it stands and compressed.
+const (
+	cookie           = 0x1c849303 | 0x10
+	compressedCookie = 0x1c849304 | 0x10
+)
+
+// zippers are out of use. A new one clears a megabyte, and a run encodes each
+// second what it has recorded.
+var zippers = sync.Pool{New: func() any {
+	w, err := zlib.NewWriterLevel(nil, zlib.BestCompression)
 	if err != nil {
+		panic(err) // for unknown levels only
+	}
+	return w
+}}
+
+// Encode returns the counts and their range in [Encoding], byte for byte as the
+// library does, at a fraction of its price. Overflow and negative are not part of
+// that form: see MarshalJSON, which carries all.
+func (h *Histogram) Encode() (string, error) {
+	all := h.counts.Export()
+	counts := appendCounts(nil, all.Counts)
+	form := binary.BigEndian.AppendUint32(make([]byte, 0, 40+len(counts)), cookie)
+	form = binary.BigEndian.AppendUint32(form, uint32(len(counts)))
+	form = binary.BigEndian.AppendUint32(form, 0) // offset of the first count
+	form = binary.BigEndian.AppendUint32(form, uint32(all.SignificantFigures))
+	form = binary.BigEndian.AppendUint64(form, uint64(all.LowestTrackableValue))
+	form = binary.BigEndian.AppendUint64(form, uint64(all.HighestTrackableValue))
+	form = binary.BigEndian.AppendUint64(form, math.Float64bits(1)) // of integers to doubles
+	form = append(form, counts...)
+
+	var b bytes.Buffer
+	b.Write(make([]byte, 8)) // filled in below
+	zip := zippers.Get().(*zlib.Writer)
+	defer zippers.Put(zip)
+	zip.Reset(&b)
+	if _, err := zip.Write(form); err != nil {
 		return "", fmt.Errorf("encode histogram: %w", err)
 	}
-	return string(b), nil
+	if err := zip.Close(); err != nil {
+		return "", fmt.Errorf("encode histogram: %w", err)
+	}
+	head := b.Bytes()
+	binary.BigEndian.PutUint32(head, compressedCookie)
+	binary.BigEndian.PutUint32(head[4:], uint32(b.Len()-8))
+	return base64.StdEncoding.EncodeToString(head), nil
+}
+
+// appendCounts appends counts up to the last that is not zero, and the first in
+// any case: each as a zigzag varint, several zeros as their number below zero.
+func appendCounts(dst []byte, counts []int64) []byte {
+	end := len(counts)
+	for end > 1 && counts[end-1] == 0 {
+		end--
+	}
+	for i := 0; i < end; {
+		zeros := i
+		for zeros < end && counts[zeros] == 0 {
+			zeros++
+		}
+		if zeros-i > 1 {
+			dst = binary.AppendVarint(dst, -int64(zeros-i))
+			i = zeros
+			continue
+		}
+		dst = binary.AppendVarint(dst, counts[i])
+		i++
+	}
+	return dst
 }
 
 // Decode reads what [Histogram.Encode] wrote. Data longer than 1 MiB and

@@ -42,6 +42,34 @@ func TestLogReadsBack(t *testing.T) {
 	}
 }
 
+// What other programs read is what the library writes, to the byte.
+func TestEncodesAsTheLibrary(t *testing.T) {
+	many := New(Precise)
+	for i := range time.Duration(100_000) {
+		many.Record(i * i % 7919 * time.Microsecond)
+	}
+	tests := map[string]*Histogram{
+		"nothing":            New(Precise),
+		"only the first":     of(Precise, 0),
+		"one zero between":   of(Precise, 0, 2*Lowest),
+		"two zeros between":  of(Precise, 0, 3*Lowest),
+		"the longest":        of(Coarse, Highest),
+		"outside":            of(Coarse, -1, 2*Highest),
+		"counts of 3 bytes":  many,
+		"emptied":            of(Precise, 1, 2, 3),
+		"one digit":          of(1, time.Second, time.Minute),
+		"counts of one byte": of(Precise, time.Second, time.Second, time.Minute),
+	}
+	tests["emptied"].Reset()
+	for name, h := range tests {
+		got, err := h.Encode()
+		want, wrong := h.counts.Encode(hdr.V2CompressedEncodingCookieBase)
+		if err != nil || wrong != nil || got != string(want) {
+			t.Errorf("%s: %v, %v:\n%s\nwant\n%s", name, err, wrong, got, want)
+		}
+	}
+}
+
 func TestDistribution(t *testing.T) {
 	h := New(Precise)
 	for range 999_999 {

@@ -162,6 +162,20 @@ func Read(path string) (*Result, error) {
 
 // Decode reads what [Encode] wrote, of this schema version or an older one.
 func Decode(b []byte) (*Result, error) {
+	b, err := Upgraded(b)
+	if err != nil {
+		return nil, err
+	}
+	var r Result
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, Broken(err, len(b))
+	}
+	return &r, nil
+}
+
+// Upgraded is a result's document in this schema version, which a document of
+// this version is already.
+func Upgraded(b []byte) ([]byte, error) {
 	var head struct {
 		SchemaVersion *int   `json:"schema_version"`
 		Kind          string `json:"kind"`
@@ -178,15 +192,7 @@ func Decode(b []byte) (*Result, error) {
 	case head.Kind != kind:
 		return nil, fmt.Errorf("kind %q: want a result of kind %q", head.Kind, kind)
 	}
-	b, err := upgrade(b, *head.SchemaVersion, steps[:])
-	if err != nil {
-		return nil, err
-	}
-	var r Result
-	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, Broken(err, len(b))
-	}
-	return &r, nil
+	return upgrade(b, *head.SchemaVersion, steps[:])
 }
 
 // Broken says where a document of so many bytes stops making sense, for an error

@@ -34,7 +34,10 @@ type Result struct {
 	Environment Environment `json:"environment"`
 	// Calibration of the generator on this host; absent if there is none.
 	Calibration *Calibration `json:"calibration,omitempty"`
-	Times       Times        `json:"times"`
+	// Design is the run's place among those that were made to be compared;
+	// absent for a run of its own.
+	Design *Design `json:"design,omitempty"`
+	Times  Times   `json:"times"`
 
 	Verdict Verdict `json:"verdict"`
 	// SLO is what became of the scenario's conditions, in their order.
@@ -101,6 +104,25 @@ type Calibration struct {
 	// Trustworthy: with injected delays, every measured quantile was within the
 	// calibration's bar of the truth.
 	Trustworthy bool `json:"trustworthy"`
+}
+
+// Roles of a [Design].
+const (
+	RoleBaseline  = "baseline"
+	RoleCandidate = "candidate"
+)
+
+// Design ties together the runs of one bench ab, or of one bench run with
+// several rounds or targets. Those of one block were made one after the other,
+// under the same plan: only they may be paired.
+type Design struct {
+	GroupID  string `json:"group_id"` // unique to the command that made the runs
+	Block    int    `json:"block"`    // pair or round of the scenario, counted from 1
+	Position int    `json:"position"` // within the block, counted from 1
+	Arm      string `json:"arm"`      // what was measured, as it was asked for
+	// Role says which side of a comparison the arm is; absent where nothing was
+	// compared.
+	Role string `json:"role,omitempty"`
 }
 
 // Times of the run: wall clock for people, offsets in seconds since Started for

@@ -6,3 +6,16 @@ import _ "embed"
 //
 //go:embed schema.json
 var Schema []byte
+
+// What a search for the capacity is called in its folder, and what kind of
+// document it is.
+const (
+	CapacityFileName = "capacity.json"
+	CapacityKind     = "capacity"
+)
+
+// CapacitySchema is the JSON Schema of what a search for the capacity leaves
+// behind (loadgen run --find), beside its runs.
+//
+//go:embed capacity.schema.json
+var CapacitySchema []byte

@@ -12,8 +12,9 @@ import (
 // {token}, its line of the token file.
 type Header struct{ Name, Value string }
 
-// Placeholders of a [Header]'s value.
+// Placeholders of a [Header]'s value and of a [Target]'s paths.
 const (
+	RoomPlaceholder       = "{room}" // of a path only: the room's number
 	ConnectionPlaceholder = "{connection}"
 	TokenPlaceholder      = "{token}"
 )
@@ -69,7 +70,7 @@ func notToken(r rune) bool {
 	return !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-// NeedsTokens: a header holds {token}.
-func (s Scenario) NeedsTokens() bool {
-	return slices.ContainsFunc(s.Headers, func(h Header) bool { return strings.Contains(h.Value, TokenPlaceholder) })
+// NeedsTokens: one of the paths holds {token}.
+func (t Target) NeedsTokens() bool {
+	return strings.Contains(t.Subscribe, TokenPlaceholder) || strings.Contains(t.Publish, TokenPlaceholder)
 }

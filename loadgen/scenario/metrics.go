@@ -12,7 +12,7 @@ var (
 	// distributions have the quantiles below, in seconds.
 	distributions = []string{
 		"delivery", "sent_delivery", "read_delivery", "slow_delivery", "first", "median", "completion", "spread",
-		"read_lag", "send_lag", "blocked", "connect", "tls_handshake", "recovery", "read_delivery",
+		"read_lag", "send_lag", "blocked", "connect", "tls_handshake", "recovery",
 	}
 	quantiles = []string{"p50", "p90", "p99", "p99.9", "max"}
 
@@ -20,7 +20,7 @@ var (
 	readings = map[string]string{
 		"cpu_seconds": Seconds, "cpu_per_delivery_seconds": Seconds, "cpu_per_connection_seconds": Seconds,
 		"resident_bytes": Bytes, "rss_per_connection_bytes": Bytes,
-		"descriptors": Number, "context_switches": Number,
+		"descriptors": Number, "context_switches": Number, "run_delay_share": Number,
 	}
 
 	scalars = map[string]string{
@@ -29,7 +29,8 @@ var (
 		"generator.gc_pause.total": Seconds, "generator.gc_pause.max": Seconds,
 		"recovery_seconds": Seconds,
 		"churn.left":       Number, "churn.joined": Number, "reconnects": Number,
-		"glued_frames": Number,
+		"glued_frames": Number, "cpu_busy_share": Number, "cpu_pressure_share": Number,
+		"steal_share": Number, "throttled_share": Number,
 	}
 
 	entries = []string{

@@ -241,8 +241,9 @@ type Ramp struct {
 	Rate Rate `yaml:"rate" json:"rate_per_second"`
 }
 
-// Target is how to address the server: paths with a {room} placeholder. A path
-// in --url takes precedence over both.
+// Target is how to address the server: paths that may hold {room}, the room's
+// number, {connection}, the connection's in the plan, and {token}, its line of
+// the token file, percent-encoded. A path in --url takes precedence over both.
 type Target struct {
 	// Subscribe is the path of subscribers, echoers and held connections.
 	// Default /rooms/{room} for a fan-out, else /echo.

@@ -67,7 +67,7 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	if len(words) == 0 {
 		return fmt.Errorf("%q has no value; %s", s, conditionForms)
 	}
-	value, err := conditionValue(words[0], unit)
+	value, err := conditionValue(words[0], metric, unit)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -98,7 +98,9 @@ func (c *Condition) suffixes(words []string) error {
 	return nil
 }
 
-func conditionValue(text, unit string) (float64, error) {
+// conditionValue reads a value in a metric's unit; that of a share may be
+// written as a percentage.
+func conditionValue(text, metric, unit string) (float64, error) {
 	switch unit {
 	case Seconds:
 		d, err := parseDuration(text)
@@ -109,6 +111,12 @@ func conditionValue(text, unit string) (float64, error) {
 			err = fmt.Errorf("%w; %s", err, sizeForms)
 		}
 		return n, err
+	}
+	if strings.HasSuffix(metric, "_share") {
+		if whole, percent := strings.CutSuffix(text, "%"); percent {
+			n, err := conditionValue(whole, "", unit)
+			return n / 100, err
+		}
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) || strings.ContainsAny(text, "xXpP_") {

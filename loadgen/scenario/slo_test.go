@@ -14,6 +14,7 @@ import (
 func TestConditions(t *testing.T) {
 	for text, want := range map[string]scenario.Condition{
 		"delivery.p99 < 50ms":                   {Metric: "delivery.p99", Op: "<", Value: 0.05, Unit: scenario.Seconds},
+		"cpu_pressure_share < 5%":               {Metric: "cpu_pressure_share", Op: "<", Value: 0.05, Unit: scenario.Number},
 		"lost==0":                               {Metric: "lost", Op: "==", Unit: scenario.Number},
 		"  recovery  <=  1m30s ":                {Metric: "recovery_seconds", Op: "<=", Value: 90, Unit: scenario.Seconds},
 		"target.rss_per_connection < 2KiB":      {Metric: "target.rss_per_connection_bytes", Op: "<", Value: 2048, Unit: scenario.Bytes},

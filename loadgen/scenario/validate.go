@@ -141,8 +141,12 @@ func (c *checker) notFor(key string, unset bool) {
 
 func (c *checker) path(key, path string) {
 	c.want(strings.HasPrefix(path, "/"), key, "%q is not a path; want one that begins with /", path)
-	c.want(c.Workload != Fanout || c.Rooms <= 1 || strings.Contains(path, "{room}"), key,
+	c.want(c.Workload != Fanout || c.Rooms <= 1 || strings.Contains(path, RoomPlaceholder), key,
 		"%q leads %d rooms to one place; want a {room} in it", path, c.Rooms)
+	for _, found := range placeholder.FindAllString(path, -1) {
+		c.want(slices.Contains([]string{RoomPlaceholder, ConnectionPlaceholder, TokenPlaceholder}, found), key,
+			"%s is unknown; want %s, %s or %s", found, RoomPlaceholder, ConnectionPlaceholder, TokenPlaceholder)
+	}
 }
 
 func (c *checker) phases() {

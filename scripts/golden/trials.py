@@ -3,8 +3,13 @@
 
 usage: scripts/golden/trials.py RESULTS [RESULTS…] > bench/internal/compare/testdata/trials.json
 
-Each RESULTS is the folder of one recording: valid runs of one scenario by one
-server, one after the other, as bench run --repeat leaves them.
+Each RESULTS is the folder of one recording: runs of one scenario by one server,
+one after the other; those that are not valid are left out. Two recordings of
+fanout-1k, with nothing else going on, take 20 minutes:
+
+    make build
+    for i in first second; do bin/bench run fanout-1k --repeat=27 --results=/tmp/rec/$i; done
+    scripts/golden/trials.py /tmp/rec/first /tmp/rec/second > /tmp/trials.json
 """
 import json
 import pathlib
@@ -18,7 +23,11 @@ def main():
     recordings, head = [], None
     for folder in sys.argv[1:]:
         runs = [json.loads(f.read_text()) for f in sorted(pathlib.Path(folder).rglob("result.json"))]
-        assert runs and all(r["verdict"]["verdict"] == "valid" for r in runs), f"{folder}: want valid runs only"
+        runs.sort(key=lambda r: r["times"]["started"])
+        valid = [r for r in runs if r["verdict"]["verdict"] == "valid"]
+        print(f"{folder}: {len(valid)} of {len(runs)} runs are valid", file=sys.stderr)
+        assert len(valid) >= 24, f"{folder}: want 24 valid runs, for 12 pairs"
+        runs = valid
         about = {"scenario": {k: runs[0]["scenario"][k] for k in ("name", "connections", "rate_per_second", "size_bytes", "phases")},
                  "commit": runs[0]["subject"]["commit"], "host": runs[0]["environment"]["factors"]}
         assert head in (None, about), f"{folder}: another scenario, commit or host"

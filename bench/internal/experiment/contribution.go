@@ -11,10 +11,11 @@ import (
 // Contribution is what a run contributes to a comparison; r is nil for a run
 // that left no result. Only what can be trusted is taken.
 func Contribution(r *result.Result) compare.Trial {
+	t := untried()
 	if r == nil {
-		return compare.Trial{Invalid: "no result"}
+		t.Invalid = "no result"
+		return t
 	}
-	t := compare.Trial{Values: make(map[string]float64)}
 	for name, m := range r.Metrics {
 		t.Values[name] = m.Value
 		t.Publications = max(t.Publications, m.Publications)
@@ -33,6 +34,9 @@ func Contribution(r *result.Result) compare.Trial {
 	}
 	return t
 }
+
+// untried is a trial that was not made, or not yet.
+func untried() compare.Trial { return compare.Trial{Values: make(map[string]float64)} }
 
 // faults are the ledger's, but for those that the scenario allows.
 func faults(r *result.Result) compare.Faults {

@@ -21,8 +21,8 @@ import (
 type Side string
 
 const (
-	Baseline  Side = "baseline"
-	Candidate Side = "candidate"
+	Baseline  Side = result.RoleBaseline
+	Candidate Side = result.RoleCandidate
 )
 
 // Arm describes a side: a revision, a program or a URL.
@@ -32,6 +32,16 @@ type Arm struct {
 	Tags     string             `json:"tags,omitempty"` // build tags
 	Program  string             `json:"program,omitempty"`
 	URL      string             `json:"url,omitempty"`
+	Start    *Start             `json:"start,omitempty"`
+}
+
+// Start is how any other project's server is built in its worktree and started
+// there, as shell commands.
+type Start struct {
+	Build   string `json:"build,omitempty"`
+	Command string `json:"command"`
+	Path    string `json:"path,omitempty"`  // of its URLs
+	Ready   string `json:"ready,omitempty"` // path that answers once it is ready
 }
 
 // String is the arm in a few words.
@@ -98,11 +108,27 @@ type Config struct {
 	// Noise is what is known of the noise of a scenario in an environment, by
 	// metric; nil if nothing is.
 	Noise func(environment, scenario string) map[string]float64
-	// Trial makes one trial of a scenario's pair, counted from 0.
-	Trial func(side Side, w Work, pair int) Outcome
+	// Trial makes one trial of a scenario's pair.
+	Trial func(w Work, p Place) Outcome
 	// Progress is told after every pair; nil for nobody.
 	Progress func(Progress)
 	Now      func() time.Time
+}
+
+// Place is where in its scenario's pairs a trial stands.
+type Place struct {
+	Side     Side
+	Pair     int // counted from 0, void ones too
+	Position int // within the pair: 0 or 1
+}
+
+// Design is what the trial's result says of its place.
+func (e *Experiment) Design(p Place) *result.Design {
+	arm := e.Baseline
+	if p.Side == Candidate {
+		arm = e.Candidate
+	}
+	return &result.Design{GroupID: e.ID, Block: p.Pair + 1, Position: p.Position + 1, Arm: arm.String(), Role: string(p.Side)}
 }
 
 // Outcome is what one trial left behind.
@@ -130,7 +156,7 @@ func Run(e *Experiment, c Config) {
 	for _, w := range c.Work {
 		hash := w.Scenario.Hash()
 		fromSent := w.Scenario.LatencyFrom == scenario.FromSent
-		e.Scenarios = append(e.Scenarios, Scenario{Name: w.Scenario.Name, Hash: hash, FromSent: fromSent, Rules: compare.Rules{
+		e.Scenarios = append(e.Scenarios, Scenario{Name: w.Scenario.Name, Hash: hash, FromSent: fromSent, Pairs: []compare.Pair{}, Rules: compare.Rules{
 			Metrics: compare.Metrics(fromSent), Alpha: c.Looks.Alpha / float64(len(c.Work)),
 			Pairs: c.Looks.Pairs[0], MostVoid: c.MostVoid,
 		}})
@@ -148,13 +174,13 @@ func Run(e *Experiment, c Config) {
 			}
 			open = true
 			problem := e.pair(s, c, c.Work[i], orders[i]())
+			e.Ended = c.Now()
+			e.conclude() // what is stored meanwhile says what is known
 			if c.Progress != nil && !e.Interrupted {
 				c.Progress(e.progress(s, c, problem))
 			}
 		}
 	}
-	e.Ended = c.Now()
-	e.conclude()
 }
 
 // balanced returns a source of orders, true for the baseline first: of every
@@ -175,14 +201,14 @@ func balanced(seed uint64) func() bool {
 
 // pair makes one pair and judges the scenario anew.
 func (e *Experiment) pair(s *Scenario, c Config, w Work, baselineFirst bool) error {
-	p := compare.Pair{BaselineFirst: baselineFirst}
+	p := compare.Pair{BaselineFirst: baselineFirst, Baseline: untried(), Candidate: untried()}
 	sides := []Side{Baseline, Candidate}
 	if !baselineFirst {
 		sides[0], sides[1] = sides[1], sides[0]
 	}
 	var problem error
 	for position, side := range sides {
-		out := c.Trial(side, w, len(s.Pairs))
+		out := c.Trial(w, Place{side, len(s.Pairs), position})
 		if out.Problem != nil {
 			problem = fmt.Errorf("%s: %w", side, out.Problem)
 		}
@@ -254,12 +280,13 @@ func (e *Experiment) progress(s *Scenario, c Config, problem error) Progress {
 // conclude gives the whole the verdict that says most: a regression anywhere is
 // one, and nothing is fine where something is missing.
 func (e *Experiment) conclude() {
+	for i := range e.Scenarios {
+		if s := &e.Scenarios[i]; len(s.Pairs) == 0 { // nothing yet
+			s.Comparison = compare.Judge(nil, s.Rules)
+		}
+	}
 	for _, v := range []compare.Verdict{compare.Regression, compare.Invalid, compare.Inconclusive, compare.Improvement, compare.Equivalent} {
-		for i := range e.Scenarios {
-			s := &e.Scenarios[i]
-			if len(s.Pairs) == 0 { // interrupted before its first
-				s.Comparison = compare.Judge(nil, s.Rules)
-			}
+		for _, s := range e.Scenarios {
 			if s.Comparison.Verdict == v {
 				e.Verdict = v
 				return

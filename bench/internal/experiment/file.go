@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +17,13 @@ import (
 // readers would misunderstand.
 const SchemaVersion = 1
 
-// kind tells experiments from other JSON files.
-const kind = "fanbench-experiment"
+// Schema is the JSON Schema (draft 2020-12) of what [Write] writes.
+//
+//go:embed schema.json
+var Schema []byte
+
+// Kind tells experiments from other JSON files.
+const Kind = "fanbench-experiment"
 
 // FileName of an experiment in its directory.
 const FileName = "experiment.json"
@@ -47,7 +53,10 @@ func (a Arm) short() string {
 // Write stores an experiment in its directory, whole or not at all.
 func Write(dir string, e *Experiment) error {
 	whole := *e
-	whole.SchemaVersion, whole.Kind = SchemaVersion, kind
+	whole.SchemaVersion, whole.Kind = SchemaVersion, Kind
+	if whole.Environment.Key == "" { // no trial has told it: absent, but not null
+		whole.Environment.Factors, whole.Environment.Detail = map[string]string{}, map[string]string{}
+	}
 	b, err := json.MarshalIndent(whole, "", "  ")
 	if err == nil {
 		err = result.Replace(filepath.Join(dir, FileName), append(b, '\n'))
@@ -68,9 +77,18 @@ func Read(path string) (*Experiment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read experiment: %w", err)
 	}
+	e, err := Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read experiment %s: %w", path, err)
+	}
+	return e, nil
+}
+
+// Decode reads what [Write] wrote.
+func Decode(b []byte) (*Experiment, error) {
 	var e Experiment
 	if err := decode(b, &e); err != nil {
-		return nil, fmt.Errorf("read experiment %s: %w", path, err)
+		return nil, err
 	}
 	for i := range e.Scenarios { // ratios follow from the pairs
 		e.Scenarios[i].Comparison.Restore(e.Scenarios[i].Pairs)
@@ -87,8 +105,8 @@ func decode(b []byte, e *Experiment) error {
 		return result.Broken(err, len(b))
 	}
 	switch {
-	case head.Kind != kind:
-		return fmt.Errorf("kind %q: want %q", head.Kind, kind)
+	case head.Kind != Kind:
+		return fmt.Errorf("kind %q: want %q", head.Kind, Kind)
 	case head.SchemaVersion < 1:
 		return errors.New("no schema_version")
 	case head.SchemaVersion > SchemaVersion:

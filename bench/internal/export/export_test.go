@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -37,12 +38,39 @@ func TestMarkdown(t *testing.T) {
 	if strings.Count(got, "<details>") != 4 || strings.Count(got, "</details>") != 4 || !strings.Contains(got, "`faster-<log> (9e8d7c6b5a49 with") {
 		t.Errorf("details of two scenarios and their pairs are folded, and names stand as they are:\n%s", got)
 	}
-	for range 10 { // far more pairs than a comment holds
-		e.Scenarios[0].Pairs = append(e.Scenarios[0].Pairs, e.Scenarios[0].Pairs...)
+}
+
+// Two hundred scenarios, or pairs without end, fit a comment of 65,536
+// characters and a summary of 1 MiB: the verdict and what it rests on stand, no
+// block is torn, and what is left out is said.
+func TestMarkdownFits(t *testing.T) {
+	many, _ := fixture.Comparison(1.15)
+	regressed := many.Scenarios[0]
+	many.Scenarios[0] = many.Scenarios[1]
+	for len(many.Scenarios) < 199 {
+		s := many.Scenarios[1]
+		s.Name = fmt.Sprintf("scenario-%d", len(many.Scenarios))
+		many.Scenarios = append(many.Scenarios, s)
 	}
-	got = text(t, func(w io.Writer) error { return export.Markdown(w, e) })
-	if len(got) > 65_536 || !strings.Contains(got, "The pairs are too many") || !strings.Contains(got, "bench: regression") {
-		t.Errorf("%d bytes, want the verdict within a comment's 65,536 characters", len(got))
+	many.Scenarios = append(many.Scenarios, regressed)
+	long, _ := fixture.Comparison(1.15)
+	for range 10 {
+		long.Scenarios[0].Pairs = append(long.Scenarios[0].Pairs, long.Scenarios[0].Pairs...)
+	}
+	for name, e := range map[string]*experiment.Experiment{"200 scenarios": many, "13,312 pairs": long} {
+		got := text(t, func(w io.Writer) error { return export.Markdown(w, e) })
+		if n := len(got); n > 65_536 || n < 2_000 {
+			t.Errorf("%s: %d bytes", name, n)
+		}
+		verdict := strings.Index(got, "## ❌ bench: regression")
+		reason := strings.Index(got, "- **fanout-10k** target.cpu\\_per\\_delivery\\_seconds: regression")
+		if verdict < 0 || reason < verdict || reason > 1_000 {
+			t.Errorf("%s: the verdict is at %d, its reason at %d; want both first", name, verdict, reason)
+		}
+		if !strings.Contains(got, "parts are too many for this place") || strings.Count(got, "<details>") != strings.Count(got, "</details>") ||
+			!strings.HasSuffix(got, "after Holm's correction.\n") {
+			t.Errorf("%s: it is torn, or does not say what is missing:\n…%s", name, got[max(0, len(got)-600):])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"fanbench/bench/internal/compare"
@@ -17,8 +18,9 @@ const mostCharacters = 65_000
 // replaces it instead of adding another one.
 const Marker = "<!-- fanbench comparison -->"
 
-// Markdown writes a comparison: the verdict first, details folded. Where it
-// would be too long for a comment the pairs are left out, and it says so.
+// Markdown writes a comparison: the verdict first, details folded, and first what
+// the verdict rests on. What would make it too long for a comment is left out
+// from the end, block by block, and it says so.
 func Markdown(w io.Writer, e *experiment.Experiment) error {
 	var head strings.Builder
 	fmt.Fprintf(&head, "%s\n## %s bench: %s\n\n", Marker, signs[e.Verdict], e.Verdict)
@@ -28,34 +30,47 @@ func Markdown(w io.Writer, e *experiment.Experiment) error {
 	if e.Interrupted {
 		head.WriteString("The comparison was interrupted: this is a part of it.\n\n")
 	}
-	for _, s := range e.Scenarios {
-		for _, reason := range s.Comparison.Reasons {
-			fmt.Fprintf(&head, "- **%s** %s\n", plain(s.Name), plain(reason))
+	fmt.Fprintf(&head, "baseline %s, candidate %s\n\n", code(e.Baseline), code(e.Candidate))
+	// The most telling first: the order is what is lost last.
+	ordered := slices.Clone(e.Scenarios)
+	slices.SortStableFunc(ordered, func(x, y experiment.Scenario) int {
+		return slices.Index(tellings, x.Comparison.Verdict) - slices.Index(tellings, y.Comparison.Verdict)
+	})
+	var blocks []string
+	for _, part := range []func(experiment.Scenario) string{reasons, details, pairTable} {
+		for _, s := range ordered {
+			blocks = append(blocks, part(s))
 		}
 	}
-	fmt.Fprintf(&head, "\nbaseline %s, candidate %s\n", code(e.Baseline), code(e.Candidate))
-	for _, s := range e.Scenarios {
-		head.WriteString(details(s))
-	}
-	fmt.Fprintf(&head, "\nThis machine: %s. Experiment %s, seed %d. change: Hodges-Lehmann estimate over the pairs; interval: exact, after Holm's correction.\n",
+	foot := fmt.Sprintf("\nThis machine: %s. Experiment %s, seed %d. change: Hodges-Lehmann estimate over the pairs; interval: exact, after Holm's correction.\n",
 		plain(e.Environment.Key), plain(e.ID), e.Seed)
-	out := head.String()
-	var pairs strings.Builder
-	for _, s := range e.Scenarios {
-		pairs.WriteString(pairTable(s))
+	for i, block := range blocks {
+		if head.Len()+len(block)+len(foot)+len(cut) > mostCharacters {
+			foot = fmt.Sprintf(cut, len(blocks)-i, len(blocks)) + foot
+			break
+		}
+		head.WriteString(block)
 	}
-	if len(out)+pairs.Len() <= mostCharacters {
-		out += pairs.String()
-	} else {
-		out += "\nThe pairs are too many for this place; they are in the report.\n"
-	}
-	if len(out) > mostCharacters {
-		out = strings.ToValidUTF8(out[:mostCharacters], "") + "\n\nCut: the whole is in the report.\n"
-	}
+	out := head.String() + foot
 	if _, err := io.WriteString(w, out); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
 	}
 	return nil
+}
+
+// cut says what is missing.
+const cut = "\n%d of %d parts are too many for this place; they are in the report.\n"
+
+// tellings are the verdicts, the most telling first.
+var tellings = []compare.Verdict{compare.Regression, compare.Invalid, compare.Inconclusive, compare.Improvement, compare.Equivalent}
+
+// reasons are what a scenario's verdict rests on.
+func reasons(s experiment.Scenario) string {
+	var b strings.Builder
+	for _, reason := range s.Comparison.Reasons {
+		fmt.Fprintf(&b, "- **%s** %s\n", plain(s.Name), plain(reason))
+	}
+	return b.String()
 }
 
 var signs = map[compare.Verdict]string{

@@ -23,31 +23,41 @@ type Spec struct {
 	Args   []string // without the program's name
 	Stdout io.Writer
 	Stderr io.Writer
+	Dir    string   // where it runs; "" for here
+	Env    []string // besides this process's
 	// CPUs that the child and its children may run on; nil leaves it to the
 	// kernel.
 	CPUs []int
+	// Group: signals go to the child's whole process group, and what is left of
+	// that is killed when the child has ended. For a shell, which passes no
+	// signal on to what it runs.
+	Group bool
 }
 
 // Process is a started child. It leads a process group of its own, so that a
 // Ctrl-C on the terminal reaches it only if it is passed on, and so that its
 // own children can be ended with it.
 type Process struct {
-	pid  int
-	done chan struct{}
-	err  error // of Wait; readable once done is closed
-	code int
+	pid   int
+	group bool
+	done  chan struct{}
+	err   error // of Wait; readable once done is closed
+	code  int
 }
 
 // Start starts the child. The child also receives SIGTERM if this process dies
 // without stopping it.
 func Start(s Spec) (*Process, error) {
 	cmd := exec.Command(s.Path, s.Args...)
-	cmd.Stdout, cmd.Stderr = s.Stdout, s.Stderr
+	cmd.Stdout, cmd.Stderr, cmd.Dir = s.Stdout, s.Stderr, s.Dir
+	if len(s.Env) > 0 {
+		cmd.Env = append(os.Environ(), s.Env...)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	// A grandchild that outlives the child may hold its pipes open.
 	cmd.WaitDelay = time.Second
 
-	p := &Process{done: make(chan struct{})}
+	p := &Process{group: s.Group, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig fires when the starting thread ends, not the process:
@@ -60,6 +70,9 @@ func Start(s Spec) (*Process, error) {
 		}
 		p.pid = cmd.Process.Pid
 		started <- nil
+		if p.group {
+			p.endGroup()
+		}
 		p.err = cmd.Wait()
 		p.code = exitCode(cmd.ProcessState)
 		close(p.done)
@@ -90,6 +103,15 @@ func startOn(cmd *exec.Cmd, cpus []int) error {
 	return errors.Join(err, unix.SchedSetaffinity(0, &before))
 }
 
+// endGroup waits for the child's end and kills what is left of its group. The
+// child is not reaped yet, so the group's id cannot be another's.
+func (p *Process) endGroup() {
+	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	// Its members may all have ended.
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+}
+
 // PID is the child's process id.
 func (p *Process) PID() int { return p.pid }
 
@@ -110,11 +132,16 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// Signal passes a signal to the child; one that has ended is left alone.
+// Signal passes a signal to the child, or its group; a child that has ended is
+// left alone.
 func (p *Process) Signal(s os.Signal) {
 	if n, ok := s.(syscall.Signal); ok && !p.Ended() {
+		to := p.pid
+		if p.group {
+			to = -p.pid
+		}
 		// It may end between the check and the call; then there is nobody to tell.
-		_ = syscall.Kill(p.pid, n)
+		_ = syscall.Kill(to, n)
 	}
 }
 

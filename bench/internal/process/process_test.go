@@ -123,6 +123,50 @@ func dead(pid int) bool {
 	return strings.HasPrefix(rest, "Z")
 }
 
+// A shell passes no signal on: its group gets it, and nobody outlives the shell.
+func TestGroup(t *testing.T) {
+	for _, c := range []struct {
+		name, script, says string
+	}{
+		{"the signal reaches all", `sh -c 'trap "echo asked; exit" TERM; touch ready; while :; do sleep 0.01; done' & wait; wait`, "asked"},
+		{"who ignores it is killed", `sh -c 'trap "" TERM; echo $$ > left; touch ready; while :; do sleep 0.01; done' & wait`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			out, err := os.Create(dir + "/out")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			p, err := process.Start(process.Spec{Path: "/bin/sh", Args: []string{"-c", "trap : TERM\n" + c.script + `; echo "$WORD" > word`},
+				Stdout: out, Stderr: out, Dir: dir, Env: []string{"WORD=given"}, Group: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			waitForFile(t, dir+"/ready")
+			if err := p.Stop(bound); err != nil {
+				t.Fatal(err)
+			}
+			for file, want := range map[string]string{"out": c.says, "word": "given"} {
+				if b, _ := os.ReadFile(dir + "/" + file); !strings.Contains(string(b), want) {
+					t.Errorf("%s holds %q, want %q", file, b, want)
+				}
+			}
+			if b, err := os.ReadFile(dir + "/left"); err == nil {
+				left, err := strconv.Atoi(strings.TrimSpace(string(b)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for end := time.Now().Add(bound); !dead(left); time.Sleep(5 * time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatalf("process %d of the group survived", left)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestSignalAfterTheEnd(t *testing.T) {
 	p, _ := start(t, "exit 0")
 	wait(t, p)

@@ -39,6 +39,15 @@ type axis struct {
 	min, max float64
 	log      bool
 	ticks    []tick
+	label    func(float64) string
+}
+
+// write writes a value of the axis for people.
+func (a axis) write(v float64) string {
+	if a.label == nil || math.IsInf(v, 0) {
+		return fmt.Sprint(v)
+	}
+	return a.label(v)
 }
 
 // place returns where v lies on the axis, 0 at its start and 1 at its end.
@@ -98,7 +107,7 @@ func (c chart) svg(width, height float64) template.HTML {
 	x := func(v float64) float64 { return left + c.x.place(v)*(width-left-right) }
 	y := func(v float64) float64 { return height - bottom - c.y.place(v)*(height-top-bottom) }
 
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(c.Title))
+	b.WriteString(opening(width, height, c.Title, c.description()))
 	c.drawBands(&b, x, height)
 	c.drawAxes(&b, x, y, width, height)
 	for _, a := range c.areas {
@@ -115,6 +124,27 @@ func (c chart) svg(width, height float64) template.HTML {
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String()) // every text in it was escaped on its way in
+}
+
+// opening begins a drawing: its name, and for who cannot see it, what it shows.
+func opening(width, height float64, title, description string) string {
+	return fmt.Sprintf(`<svg viewBox="0 0 %.0f %.0f" role="img"><title>%s</title><desc>%s</desc>`,
+		width, height, template.HTMLEscapeString(title), template.HTMLEscapeString(description))
+}
+
+// description says what is drawn, for who cannot see it.
+func (c chart) description() string {
+	var b strings.Builder
+	for _, l := range c.Lines {
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, p := range slices.Concat(l.points, l.faint) {
+			if !math.IsNaN(p.y) {
+				low, high = min(low, p.y), max(high, p.y)
+			}
+		}
+		fmt.Fprintf(&b, "%s: from %s to %s. ", l.Name, c.y.write(low), c.y.write(high))
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // outline goes along the upper curve and back along the lower one.
@@ -201,7 +231,8 @@ func paths(points []point, x, y func(float64) float64) []string {
 	return all
 }
 
-// logAxis covers the values with powers of ten; with few decades also 2 and 5.
+// logAxis covers the values with powers of ten; over a few of those it begins
+// and ends at 1, 2 or 5 of them.
 func logAxis(values []float64, label func(float64) string) axis {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
@@ -216,18 +247,31 @@ func logAxis(values []float64, label func(float64) string) axis {
 	if end == first {
 		end++
 	}
-	steps := []float64{1}
-	if end-first <= 2 {
-		steps = []float64{1, 2, 5}
-	}
-	a := axis{min: math.Pow(10, first), max: math.Pow(10, end), log: true}
+	a := axis{min: math.Pow(10, first), max: math.Pow(10, end), log: true, label: label}
+	decades := end - first
 	for e := first; e <= end; e++ {
-		for _, s := range steps {
-			if v := s * math.Pow(10, e); v <= a.max*1.0001 {
-				a.ticks = append(a.ticks, tick{v, label(v)})
+		for _, s := range []float64{1, 2, 5} {
+			v := s * math.Pow(10, e)
+			if v > a.max*1.0001 || len(a.ticks) > 1 && a.ticks[len(a.ticks)-1].at >= hi {
+				break // one above all values is enough
 			}
+			if v <= lo*1.0001 {
+				a.min, a.ticks = v, nil // the last below all values
+			}
+			t := tick{at: v}
+			if s == 1 || decades <= 2 {
+				t.label = label(v)
+			}
+			a.ticks = append(a.ticks, t)
 		}
 	}
+	last := len(a.ticks) - 1
+	a.max = a.ticks[last].at
+	if decades <= 3 { // there is room for labels at both ends
+		a.ticks[0].label, a.ticks[last].label = label(a.min), label(a.max)
+		return a
+	}
+	a.ticks = slices.DeleteFunc(a.ticks, func(t tick) bool { return t.label == "" })
 	return a
 }
 
@@ -243,7 +287,7 @@ func linearAxis(from float64, values []float64, label func(float64) string) axis
 		hi = from + 1
 	}
 	step := niceStep((hi - from) / 5)
-	a := axis{min: from, max: from + math.Ceil((hi-from)/step-1e-9)*step}
+	a := axis{min: from, max: from + math.Ceil((hi-from)/step-1e-9)*step, label: label}
 	for i := 0; from+float64(i)*step <= a.max*1.0001; i++ {
 		v := from + float64(i)*step
 		a.ticks = append(a.ticks, tick{v, label(v)})

@@ -81,12 +81,28 @@
     }, [plot.times, ...plot.data], holder);
   };
 
+  // The arrow keys move the cursor from reading to reading, in all charts.
+  const keys = (holder, u) => {
+    holder.tabIndex = 0;
+    holder.setAttribute("role", "group");
+    holder.setAttribute("aria-label", holder.closest("section").querySelector("h2").textContent + "; the arrow keys move the cursor");
+    holder.onkeydown = (e) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+      if (!step) return;
+      e.preventDefault();
+      const at = u.cursor.idx == null ? 0 : Math.min(u.data[0].length - 1, Math.max(0, u.cursor.idx + step));
+      drawn.forEach((other) => other.setCursor({ left: other.valToPos(u.data[0][at], "x"), top: 0 }, true, false));
+    };
+  };
+
   let drawn = [];
   const redraw = () => {
     drawn.forEach((u) => u.destroy());
     drawn = [...document.querySelectorAll("[data-plot]")].map((holder) => {
       holder.closest("section").classList.add("live"); // shows the holder: its width counts
-      return draw(holder, plots[holder.dataset.plot - 1]);
+      const u = draw(holder, plots[holder.dataset.plot - 1]);
+      keys(holder, u);
+      return u;
     });
   };
   redraw();

@@ -20,7 +20,7 @@ type arm struct {
 func curveOf(s scenario.Scenario) curve {
 	switch {
 	case s.Workload == scenario.Connect:
-		return opening[0]
+		return openings[0]
 	case s.LatencyFrom == scenario.FromSent || s.ClosedLoop():
 		return curves[1]
 	}
@@ -41,7 +41,7 @@ func envelopes(arms []arm) (*chart, error) {
 	}
 	style := curveOf(first.Scenario)
 	c := &chart{
-		Title: "Percentiles of " + style.name, height: 360, xLabel: "percentile of samples, tail stretched",
+		Title: "Percentiles of " + style.name, height: 360, xLabel: "percentile of samples, on the scale of 1 ÷ (1−q)",
 		Note: "Line: median of the trials. Shaded: from the lowest trial to the highest. Cut where a trial has fewer publications than the quantile needs, 10 ÷ (1−q).",
 	}
 	var values []float64

@@ -195,7 +195,7 @@ func heats(arms []arm) []*heat {
 	var all []*heat
 	for _, a := range arms {
 		if h := newHeat("Latency over time, "+a.name, a.class, a.runs, &whole.y); h != nil {
-			h.Note = "All trials of the side, added up. The stronger a cell, the more deliveries (by the square root)."
+			h.Note = "All trials of the side, added up. " + heatNote
 			all = append(all, h)
 		}
 	}

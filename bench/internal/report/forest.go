@@ -65,17 +65,26 @@ func (f forest) svg(width, from, to, row float64, stacked bool) template.HTML {
 		return (from+to)/2 + min(1, max(-1, at))*(to-from)/2
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="Ratios, candidate to baseline">`, width, height)
+	b.WriteString(opening(width, height, "Ratios, candidate to baseline", f.description()))
 	for _, t := range f.ticks(stacked) {
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %.0fV%.0f"/><text class="tick" x="%.1f" y="%.0f" text-anchor="middle">%s</text>`,
 			x(t.at), head, height-foot, min(max(x(t.at), from+14), to-14), height-foot+16, t.label)
 	}
+	fmt.Fprintf(&b, `<path class="zero" d="M%.1f %.0fV%.0f"/>`, x(1), head, height-foot)
 	for i, j := range f.rows {
 		f.drawRow(&b, j, x, head+row*float64(i), row, width, from, to, stacked)
 	}
-	fmt.Fprintf(&b, `<path class="zero" d="M%.1f %.0fV%.0f"/>`, x(1), head, height-foot)
 	fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%.0f" text-anchor="middle">candidate to baseline</text></svg>`, (from+to)/2, height-6)
 	return template.HTML(b.String()) // every text in it was escaped on its way in
+}
+
+// description is every row in words.
+func (f forest) description() string {
+	var all []string
+	for _, j := range f.rows {
+		all = append(all, sentence(j))
+	}
+	return strings.Join(all, "; ")
 }
 
 func (f forest) drawRow(b *strings.Builder, j compare.Judged, x func(float64) float64, y, row, width, from, to float64, stacked bool) {

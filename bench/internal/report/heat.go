@@ -20,6 +20,9 @@ type heat struct {
 	bands       []band
 }
 
+// heatNote says how to read a map.
+const heatNote = "The stronger a cell, the more deliveries (by the square root). Two bands are two modes; a column that reaches up is a stall."
+
 const (
 	heatHeight = 260.0
 	perDecade  = 10 // rows of the map in a power of ten
@@ -88,7 +91,7 @@ func (h heat) svg(width, height float64, atMost int) template.HTML {
 	var b strings.Builder
 	x := func(v float64) float64 { return left + h.x.place(v)*(width-left-right) }
 	y := func(v float64) float64 { return height - bottom - h.y.place(v)*(height-top-bottom) }
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(h.Title))
+	b.WriteString(opening(width, height, h.Title, fmt.Sprintf("From %s to %s, over %.3g seconds.", h.y.write(h.y.min), h.y.write(h.y.max), h.x.max)))
 	frame.drawBands(&b, x, height)
 	frame.drawAxes(&b, x, y, width, height)
 	w, tall := (width-left-right)/float64(columns), (height-top-bottom)/float64(rows)

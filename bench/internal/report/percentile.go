@@ -35,9 +35,9 @@ var curves = []curve{
 	{"read-lag", "read_lag", "read lag (generator)", "c4 dashed", false, false},
 }
 
-// opening is the only curve where connections are what was measured; beside
+// openings is the only curve where connections are what was measured; beside
 // deliveries its scale would only press the others together.
-var opening = []curve{{"connect", "connect", "connect, SYN to 101", "c2", false, false}}
+var openings = []curve{{"connect", "connect", "connect, SYN to 101", "c2", false, false}}
 
 const (
 	// needed observations behind a quantile q: needed ÷ (1−q).
@@ -54,7 +54,7 @@ func percentiles(r *result.Result) (chart, error) {
 	c := chart{
 		Title:  "Percentiles",
 		height: 360,
-		xLabel: "percentile of samples, tail stretched",
+		xLabel: "percentile of samples, on the scale of 1 ÷ (1−q)",
 		Note: "Dashed: the generator's own contribution. " +
 			"Dotted: fewer publications than the quantile needs, 10 ÷ (1−q); completion is cut there.",
 	}
@@ -62,7 +62,7 @@ func percentiles(r *result.Result) (chart, error) {
 	reach := 1.0
 	shown := curves
 	if r.Scenario.Workload == scenario.Connect {
-		shown = opening
+		shown = openings
 		c.Note = ""
 	}
 	for _, style := range shown {

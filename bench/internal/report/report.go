@@ -20,10 +20,10 @@ import (
 	"fanbench/loadgen/result"
 )
 
-//go:embed page.html experiment.html parts.html style.css charts.js uplot
+//go:embed page.html experiment.html trend.html parts.html style.css charts.js uplot
 var assets embed.FS
 
-var pages = template.Must(template.ParseFS(assets, "page.html", "experiment.html", "parts.html"))
+var pages = template.Must(template.ParseFS(assets, "page.html", "experiment.html", "trend.html", "parts.html"))
 
 // Run is a result with what stands beside it.
 type Run struct {

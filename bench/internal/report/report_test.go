@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"encoding/base64"
 	"flag"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"fanbench/bench/internal/compare"
 	"fanbench/bench/internal/fixture"
 	"fanbench/bench/internal/report"
+	"fanbench/bench/internal/trend"
 	"fanbench/loadgen/result"
 )
 
@@ -50,11 +55,39 @@ func comparison(t *testing.T, dearer float64) string {
 	return b.String()
 }
 
+// history is a page of stored runs: a step in one metric, none in another, and
+// another machine at the end.
+func history(t *testing.T) string {
+	t.Helper()
+	var all []report.Series
+	for _, step := range []float64{1.3, 1} {
+		var points []trend.Point
+		for i := range 36 {
+			p := trend.Point{Commit: fmt.Sprintf("%08x%032x", 0x5f2c9d7e+i, 0), Time: time.Date(2026, 11, 1+i/2, 12*(i%2), 0, 0, 0, time.UTC), Environment: "3f9a1c",
+				Value: 6e-6 * (1 + 0.01*math.Sin(float64(7*i)))}
+			if i >= 14 {
+				p.Value *= step
+			}
+			if i >= 30 {
+				p.Environment, p.Value = "<other>", p.Value/2
+			}
+			points = append(points, p)
+		}
+		m := compare.Metrics(false)[0]
+		all = append(all, report.Series{Scenario: fmt.Sprintf("fanout-%v", step), Metric: m, Points: points, Segments: trend.Find(points, m.MinEffect)})
+	}
+	var b bytes.Buffer
+	if err := report.Trend(&b, all); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // everyPage is made once: a comparison's trials are many.
 func everyPage(t *testing.T) map[string]string {
 	t.Helper()
 	once.Do(func() {
-		every = map[string]string{"comparison": comparison(t, 1.15)}
+		every = map[string]string{"comparison": comparison(t, 1.15), "trend": history(t)}
 		for name, make := range results {
 			every[name] = page(t, make())
 		}
@@ -149,8 +182,26 @@ func TestSays(t *testing.T) {
 			t.Errorf("CPU times %v: the page does not say %q", dearer, want)
 		}
 	}
+	for _, want := range []string{"1 change in 2 series", "&#43;29.5 %", "environment &lt;other&gt;", "<desc>36 runs; ", ">5f2c9d8c0000<", "gates nothing"} {
+		if !strings.Contains(everyPage(t)["trend"], want) {
+			t.Errorf("trend: the page does not say %q", want)
+		}
+	}
 	if strings.Contains(page(t, fixture.Storm()), "Deliveries per second") {
 		t.Error("storm: a chart of deliveries where there are none")
+	}
+}
+
+// Every drawing has a name and says in words what it shows.
+func TestDrawingsAreDescribed(t *testing.T) {
+	for name, html := range everyPage(t) {
+		drawings := strings.Count(html, `role="img"`)
+		if described := strings.Count(html, `role="img"><title>`); drawings == 0 || described != drawings {
+			t.Errorf("%s: %d of %d drawings have a name", name, described, drawings)
+		}
+		if said := own(html); strings.Contains(said, "<desc></desc>") || strings.Contains(said, "Inf") || strings.Contains(said, "NaN") {
+			t.Errorf("%s: a drawing says nothing, or no number", name)
+		}
 	}
 }
 

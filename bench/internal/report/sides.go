@@ -36,8 +36,12 @@ func sides(arms []arm) []chart {
 
 	var deliveries []line
 	if of.Workload != scenario.Connect {
-		offered := func(s series) []point { return scaled(s.rate("sent"), members(of)) }
+		offered := func(s series) []point { return scaled(s.offered(), members(of)) }
 		deliveries = append(both(", delivered", "", column("deliveries_per_second")), both(", offered", " dashed", offered)...)
+	}
+	var opened []line
+	for _, a := range arms {
+		opened = append(opened, line{Name: a.name, Class: a.class, points: a.opened()})
 	}
 	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 	seconds := func(values []float64) axis { return logAxis(values, human.Seconds) }
@@ -47,11 +51,20 @@ func sides(arms []arm) []chart {
 			both(", p50", "", column("delivery_p50_seconds")), both(", p99", " dashed", column("delivery_p99_seconds"))...), seconds),
 		frame.chart("CPUs in use by the server", "count", both("", "", rate("target_cpu_seconds")), fromZero(plain)),
 		frame.chart("Resident memory of the server", "bytes", both("", "", column("target_resident_bytes")), mebibytes),
-		frame.chart("Open connections", "count", both("", "", column("connections")), fromZero(human.Count)),
+		frame.chart("Open connections", "count", opened, fromZero(human.Count)),
 		frame.chart("The generator's own lags, p99", "seconds", append(
 			both(", send lag", "", column("send_lag_p99_seconds")), both(", read lag", " dashed", column("read_lag_p99_seconds"))...), seconds),
 	}
 	return slices.DeleteFunc(all, func(c chart) bool { return len(c.Lines) == 0 })
+}
+
+// opened is how connections opened in the side's first trial: ramps last a
+// moment, and medians over whole seconds would hide them.
+func (a arm) opened() []point {
+	for _, run := range a.runs {
+		return newSeries(run.Result).opened(run.Result)
+	}
+	return nil
 }
 
 // median of the trials' readings in each second of a run.

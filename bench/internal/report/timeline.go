@@ -19,7 +19,7 @@ func timelines(r *result.Result) []chart {
 	}
 	deliveries := []line{
 		{Name: "delivered", Class: "c0", points: s.column("deliveries_per_second")},
-		{Name: "offered: publications sent × members", Class: "c2 dashed", points: scaled(s.rate("sent"), members(r.Scenario))},
+		{Name: "offered: publications sent × members", Class: "c2 dashed", points: scaled(s.offered(), members(r.Scenario))},
 	}
 	if r.Scenario.Workload == scenario.Connect {
 		deliveries = nil
@@ -27,7 +27,7 @@ func timelines(r *result.Result) []chart {
 	voided := void(r, "delivery")
 	all := []chart{
 		s.chart("Deliveries per second", "count", deliveries, fromZero(human.Count)),
-		s.chart("Open connections", "count", []line{{Name: "open", Class: "c1", points: s.column("connections")}}, fromZero(human.Count)),
+		s.chart("Open connections", "count", []line{{Name: "open", Class: "c1", points: s.opened(r)}}, fromZero(human.Count)),
 		s.chart("Delivery latency and lag over time", "seconds", []line{
 			{Name: "delivery p50, from due", Class: "c1", Untrusted: voided, points: s.column("delivery_p50_seconds")},
 			{Name: "delivery p99, from due", Class: "c0", Untrusted: voided, points: s.column("delivery_p99_seconds")},
@@ -52,6 +52,19 @@ func timelines(r *result.Result) []chart {
 	return shown
 }
 
+// reading says what to look for in a chart.
+var reading = map[string]string{
+	"Deliveries per second":              "Where delivered stays below offered, somebody falls behind: the server, or the generator if its lags grow.",
+	"Open connections":                   "A ramp, then a level line; where it falls, connections were closed.",
+	"Delivery latency and lag over time": "A rise that send lag shares is the generator's doing. Read lag does not count: delivery is timed by arrival.",
+	"Delivery latency over time":         "Each point is the median of the side's trials in that second.",
+	"CPUs in use":                        "1 is one CPU, busy all the time.",
+	"CPUs in use by the server":          "1 is one CPU, busy all the time.",
+	"Resident memory":                    "What rises through the whole measurement keeps something: a backlog, or garbage.",
+	"Resident memory of the server":      "What rises through the whole measurement keeps something: a backlog, or garbage.",
+	"The generator's own lags, p99":      "A side whose generator was later than the other's was not measured alike.",
+}
+
 // members is to how many subscribers a publication goes.
 func members(s scenario.Scenario) float64 {
 	if s.Workload == scenario.Fanout {
@@ -73,6 +86,7 @@ func mebibytes(values []float64) axis {
 	}
 	a := linearAxis(0, in, func(v float64) string { return human.Bytes(v * unit) })
 	a.max *= unit
+	a.label = human.Bytes
 	for i := range a.ticks {
 		a.ticks[i].at *= unit
 	}
@@ -129,6 +143,42 @@ func (s series) rate(name string) []point {
 	return points
 }
 
+// offered is the growth of what was sent, per second. Between phases nothing is
+// due: that time does not count.
+func (s series) offered() []point {
+	sent := s.columns["sent"]
+	var points []point
+	for i := 1; i < len(sent); i++ {
+		from := s.time[i-1]
+		for _, b := range s.bands {
+			if b.from <= s.time[i] {
+				from = max(from, b.from)
+			}
+		}
+		growth := (sent[i] - sent[i-1]) / (s.time[i] - from)
+		if s.time[i] <= from || growth < 0 { // counts start anew at a phase
+			growth = math.NaN()
+		}
+		points = append(points, point{s.time[i], growth})
+	}
+	return points
+}
+
+// opened is how many connections are open over time. A ramp that ends before the
+// first reading is drawn from what is known of it: when it began, when it ended,
+// and how many opened.
+func (s series) opened(r *result.Result) []point {
+	points := s.column("connections")
+	m, _, found := r.Metric("connections_per_second")
+	if len(points) == 0 || !found || len(r.Times.Phases) == 0 {
+		return points
+	}
+	if ramp := r.Times.Phases[0]; ramp.Name == "ramp" && ramp.End < points[0].x {
+		points = append([]point{{ramp.Start, 0}, {ramp.End, float64(m.N)}}, points...)
+	}
+	return points
+}
+
 func scaled(points []point, factor float64) []point {
 	for i := range points {
 		points[i].y *= factor
@@ -152,6 +202,7 @@ func (s series) chart(title, kind string, lines []line, y func([]float64) axis) 
 			c.Lines = append(c.Lines, l)
 		}
 	}
+	c.Note = reading[title]
 	end := s.time
 	for _, b := range s.bands {
 		end = append(end[:len(end):len(end)], b.to)

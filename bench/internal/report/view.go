@@ -108,7 +108,7 @@ func newView(run Run) (*view, error) {
 		v.Curves = &curves
 	}
 	if v.Heat = newHeat("Latency over time", "c0", []Run{run}, nil); v.Heat != nil {
-		v.Heat.Note = "The stronger a cell, the more deliveries (by the square root)."
+		v.Heat.Note = heatNote
 	}
 	v.Timeline = timelines(r)
 	interactive(&v.Plots, v.Timeline)

@@ -138,7 +138,7 @@ func (r Revision) Short() string {
 // separated, "" for none). It is built unless cache, a folder, has it; its
 // errors hold what the compiler said.
 func (r Repository) Build(ctx context.Context, rev Revision, cache, tags string) (program string, err error) {
-	key := sha256.Sum256([]byte(strings.Join([]string{rev.Tree, tags, runtime.Version(), runtime.GOARCH, os.Getenv("GOFLAGS"), os.Getenv("GOAMD64")}, "\n")))
+	key := sha256.Sum256([]byte(strings.Join([]string{rev.Tree, "-trimpath", tags, runtime.Version(), runtime.GOARCH, os.Getenv("GOFLAGS"), os.Getenv("GOAMD64")}, "\n")))
 	program = filepath.Join(cache, rev.Tree[:12]+"-"+hex.EncodeToString(key[:6]), "server")
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
@@ -146,19 +146,16 @@ func (r Repository) Build(ctx context.Context, rev Revision, cache, tags string)
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return "", fmt.Errorf("build %s: %w", rev.Ref, err)
 	}
-	work, err := os.MkdirTemp("", "fanbench-worktree-")
+	tree, remove, err := r.worktree(ctx, rev)
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", rev.Ref, err)
 	}
-	defer func() { err = errors.Join(err, r.remove(work)) }()
-	tree := filepath.Join(work, "tree")
-	if _, err := git(ctx, r.root, nil, "worktree", "add", "--quiet", "--detach", tree, rev.source); err != nil {
-		return "", fmt.Errorf("build %s: %w", rev.Ref, err)
-	}
+	defer func() { err = errors.Join(err, remove()) }()
 	// Built beside its place and renamed: an interrupted build leaves no half
-	// program behind. Without the commit's stamp, since others share the tree.
+	// program behind. Without the commit's stamp and the worktree's path, since
+	// the same tree is the same server.
 	fresh := program + fmt.Sprintf(".%d.tmp", os.Getpid())
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-tags", tags, "-o", fresh, "./server")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags", tags, "-o", fresh, "./server")
 	cmd.Dir = tree
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build server of %s: %w\n%s", rev.Ref, err, bytes.TrimSpace(said))
@@ -167,6 +164,19 @@ func (r Repository) Build(ctx context.Context, rev Revision, cache, tags string)
 		return "", fmt.Errorf("build %s: %w", rev.Ref, err)
 	}
 	return program, nil
+}
+
+// worktree checks the revision out in a new folder, until remove is called.
+func (r Repository) worktree(ctx context.Context, rev Revision) (tree string, remove func() error, err error) {
+	work, err := os.MkdirTemp("", "fanbench-worktree-")
+	if err != nil {
+		return "", nil, err
+	}
+	tree = filepath.Join(work, "tree")
+	if _, err := git(ctx, r.root, nil, "worktree", "add", "--quiet", "--detach", tree, rev.source); err != nil {
+		return "", nil, errors.Join(err, r.remove(work))
+	}
+	return tree, func() error { return r.remove(work) }, nil
 }
 
 // remove takes a worktree away, also where its build was interrupted.

@@ -31,7 +31,7 @@ const (
 type server struct {
 	*process.Process
 	url     string
-	admin   string
+	probe   string // what answers once it is ready: a URL, or host:port
 	command []string
 	log     string // path
 }
@@ -48,19 +48,31 @@ func startServer(ctx context.Context, t Target, s scenario.Server, log string, p
 		return nil, fmt.Errorf("create server log: %w", err)
 	}
 	defer f.Close() // the child holds its own descriptor
-	args := t.arguments(addresses[0], addresses[1], s)
-	p, err := process.Start(process.Spec{Path: t.Program, Args: args, Stdout: f, Stderr: f, CPUs: cpus})
-	if err != nil {
-		return nil, err
+	srv := &server{url: "ws://" + addresses[0], probe: "http://" + addresses[1] + "/readyz", log: log}
+	spec := process.Spec{Path: t.Program, Args: t.arguments(addresses[0], addresses[1], s), Stdout: f, Stderr: f, CPUs: cpus}
+	if t.Shell != nil {
+		spec, srv.url, srv.probe = t.Shell.place(spec, addresses[0])
 	}
-	srv := &server{
-		Process: p, url: "ws://" + addresses[0], admin: "http://" + addresses[1],
-		command: append([]string{t.Program}, args...), log: log,
+	srv.command = append([]string{spec.Path}, spec.Args...)
+	if srv.Process, err = process.Start(spec); err != nil {
+		return nil, err
 	}
 	if err := srv.ready(ctx, patience); err != nil {
 		return nil, errors.Join(err, srv.Stop(stopPatience))
 	}
 	return srv, nil
+}
+
+// place puts the shell's server on an address.
+func (s *Shell) place(spec process.Spec, address string) (of process.Spec, url, probe string) {
+	_, port, _ := strings.Cut(address, ":")
+	spec.Path, spec.Args = ShellPath, []string{"-c", strings.ReplaceAll(s.Command, "{port}", port)}
+	spec.Dir, spec.Env, spec.Group = s.Dir, []string{"PORT=" + port}, true
+	probe = address
+	if s.Ready != "" {
+		probe = "http://" + address + s.Ready
+	}
+	return spec, "ws://" + address + s.Path, probe
 }
 
 // ready waits until the server says so, has died, or took too long.
@@ -79,7 +91,7 @@ func (s *server) ready(ctx context.Context, patience time.Duration) error {
 			return s.died("before it was ready")
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("start server: not ready at %s/readyz within %v%s", s.admin, patience, s.tail())
+				return fmt.Errorf("start server: not ready at %s within %v%s", s.probe, patience, s.tail())
 			}
 			return fmt.Errorf("start server: %w", ctx.Err())
 		case <-ticker.C:
@@ -88,7 +100,14 @@ func (s *server) ready(ctx context.Context, patience time.Duration) error {
 }
 
 func (s *server) asks(ctx context.Context, probe *http.Client) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.admin+"/readyz", nil)
+	if !strings.Contains(s.probe, "://") {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.probe)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.probe, nil)
 	if err != nil {
 		return false
 	}

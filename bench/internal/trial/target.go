@@ -9,15 +9,18 @@ import (
 	"fanbench/loadgen/scenario"
 )
 
-// Target is a server under measurement and how it is started. Whatever it is,
-// it takes --listen and --admin, answers /readyz on the latter once it accepts
-// connections on the former, and ends on SIGTERM.
+// Target is a server under measurement and how it is started. A program takes
+// --listen and --admin, answers /readyz on the latter once it accepts
+// connections on the former, and ends on SIGTERM; what Shell starts asks for
+// less.
 type Target struct {
 	Name    string // in results and tables; "" is the program's
 	Program string
 	// URL is a target that runs already, ws://host:port: nothing is started and
 	// its processes are not watched. "" for one that is started.
 	URL string
+	// Shell starts any other server, instead of Program; nil for none.
+	Shell *Shell
 	// About is what is known of the program; nil reads it off the program.
 	About *result.Subject
 
@@ -27,6 +30,23 @@ type Target struct {
 	Peer string
 	// Library is the path of the Go module that a peer stands for; "" for none.
 	Library string
+}
+
+// ShellPath is the shell that starts a [Shell].
+const ShellPath = "/bin/sh"
+
+// Shell is a server that a shell command starts, in a process group of its own:
+// SIGTERM ends the group, and what is left of it is killed.
+type Shell struct {
+	// Command finds its loopback port in $PORT, and where {port} stands.
+	Command string
+	Dir     string // where it runs
+	// Path of its URLs, with {room} where the room's name goes; "" for the
+	// reference server's paths.
+	Path string
+	// Ready is the path that answers 200 OK, over HTTP on the same port, once the
+	// server is ready; "" asks only whether it accepts connections.
+	Ready string
 }
 
 // arguments are the command line without the program.

@@ -43,6 +43,9 @@ type Config struct {
 	Toy      bool
 	Seed     *uint64 // nil leaves the choice to loadgen
 
+	// Design is the run's place among others; nil for a run of its own.
+	Design *result.Design
+
 	// Reproduce writes the command that repeats a run, for its report.
 	Reproduce func(*result.Result) string
 
@@ -191,7 +194,7 @@ func (c Config) keep(dir string, about result.Subject) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	r.Subject = about
+	r.Subject, r.Design = about, c.Design
 	out := Outcome{Result: r, Dir: dir}
 	if err := result.Write(file, r); err != nil {
 		return out, err

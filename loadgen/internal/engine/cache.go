@@ -23,7 +23,11 @@ type cache struct {
 
 // newCaches returns one cache for each size of a scenario's publications,
 // smallest first, so that a few large ones do not take the place of many small.
+// Only a fan-out's publications arrive more than once.
 func newCaches(s scenario.Scenario) []cache {
+	if s.Workload != scenario.Fanout {
+		return nil
+	}
 	sizes := slices.SortedFunc(slices.Values(s.Distribution()), func(a, b scenario.WeightedSize) int { return cmp.Compare(a.Size, b.Size) })
 	caches := make([]cache, len(sizes))
 	for i, w := range sizes {

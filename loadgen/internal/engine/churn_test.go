@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
+	"fanbench/loadgen/internal/clock"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/internal/stamp"
 	"fanbench/loadgen/scenario"
@@ -29,55 +30,95 @@ func churningOf(t *testing.T, measure time.Duration) scenario.Scenario {
 func numbered(c plan.Connection) string { return fmt.Sprintf("%s?id=%d", pathOf(c), c.ID) }
 
 // settledMembers waits until a run's publications have left, all that churn are
-// back and nothing is owed to anybody, and settles.
-func settledMembers(t *testing.T, e *Engine, owed uint64) Account {
+// back and no more than owed is outstanding, and settles: the account of all
+// workers together, as far as the tests look at it.
+func settledMembers(t *testing.T, owed uint64, engines ...*Engine) (sum Account) {
 	t.Helper()
-	eventually(t, "publications to leave", e.Sent)
-	eventually(t, "members to come back", func() bool { return e.Tick().Open == e.config.Plan.Connections() })
-	eventually(t, "deliveries", func() bool { return e.Outstanding(e.Closing()) == owed })
-	return settle(e)[0]
+	var closing []Closing
+	for _, e := range engines {
+		eventually(t, "publications to leave", e.Sent)
+		eventually(t, "members to come back", func() bool { return e.Tick().Open == len(e.share.Connections) })
+		closing = append(closing, e.Closing()...)
+	}
+	eventually(t, "deliveries", func() bool {
+		var outstanding uint64
+		for _, e := range engines {
+			outstanding += e.Outstanding(closing)
+		}
+		return outstanding == owed
+	})
+	for i, a := range settle(engines...) {
+		balanced(t, a)
+		if i == 0 {
+			sum = a
+			continue
+		}
+		l, of := &sum.Ledger, &a.Ledger
+		for _, c := range []struct{ sum, of *uint64 }{
+			{&l.Planned, &of.Planned}, {&l.Sent, &of.Sent}, {&l.Unsent, &of.Unsent}, {&l.Expected, &of.Expected}, {&l.Delivered, &of.Delivered}, {&l.Lost, &of.Lost},
+			{&l.LostUp, &of.LostUp}, {&l.LostDown, &of.LostDown}, {&l.Excluded, &of.Excluded},
+			{&l.Duplicated, &of.Duplicated}, {&l.Reordered, &of.Reordered},
+			{&sum.Left, &a.Left}, {&sum.Joined, &a.Joined}, {&sum.Reconnects, &a.Reconnects}, {&sum.FailedReturns, &a.FailedReturns},
+		} {
+			*c.sum += *c.of
+		}
+		sum.Failures = append(sum.Failures, a.Failures...)
+	}
+	return sum
 }
 
 // TestChurn: subscribers leave with 1000 and come back as new ones. What they
-// missed meanwhile is excluded, nothing is lost and the two counts agree.
+// missed meanwhile is excluded, nothing is lost and the two counts agree,
+// however many workers share the plan.
 func TestChurn(t *testing.T) {
-	t.Run("ws", func(t *testing.T) { churns(t, script{}, nil) })
-	t.Run("wss", func(t *testing.T) {
-		theirs, ours := secured(t)
-		churns(t, script{tls: theirs}, ours)
-	})
+	theirs, ours := secured(t)
+	for _, workers := range []int{1, 3} {
+		t.Run(fmt.Sprintf("ws, %d workers", workers), func(t *testing.T) { churns(t, workers, script{}, nil) })
+		t.Run(fmt.Sprintf("wss, %d workers", workers), func(t *testing.T) { churns(t, workers, script{tls: theirs}, ours) })
+	}
 }
 
-func churns(t *testing.T, behaviour script, over *TLS) {
-	var closes atomic.Int64
+func churns(t *testing.T, workers int, behaviour script, over *TLS) {
 	s := churningOf(t, 1500*time.Millisecond)
+	s.Workers = workers
 	target := startPeer(t, behaviour)
-	config := configOf(t, s, 0, target.address())
-	config.TLS = over
-	e := startEngine(t, config)
-	ramped(t, e)
-	phase(t, plan.WarmUp, allDelivered, e)
-	e.Begin(plan.Measure, e.config.Epoch)
-	a := settledMembers(t, e, 0)
+	var engines []*Engine
+	for worker := range workers {
+		config := configOf(t, s, worker, target.address())
+		config.TLS = over
+		if worker > 0 {
+			config.Epoch = engines[0].config.Epoch
+		}
+		engines = append(engines, startEngine(t, config))
+		ramped(t, engines[worker])
+	}
+	phase(t, plan.WarmUp, allDelivered, engines...)
+	at := clock.Now()
+	for _, e := range engines {
+		e.Begin(plan.Measure, at)
+	}
+	a := settledMembers(t, 0, engines...)
 	balanced(t, a)
 	l := a.Ledger
-	if l.Expected != 10*l.Sent || l.Lost != 0 || l.Excluded == 0 || l.Duplicated+l.Reordered != 0 || len(a.Failures) != 0 {
-		t.Errorf("ledger %+v, failures %+v", l, a.Failures)
+	sent := uint64(engines[0].config.Plan.Publications(plan.WarmUp) + engines[0].config.Plan.Publications(plan.Measure))
+	if l.Sent != sent || l.Expected != 10*l.Sent || l.Lost != 0 || l.Excluded == 0 || l.Duplicated+l.Reordered != 0 || len(a.Failures) != 0 {
+		t.Errorf("ledger %+v of %d publications, failures %+v", l, sent, a.Failures)
 	}
 	if a.Left == 0 || a.Left > uint64(s.Churns()) || a.Joined != a.Left || a.FailedReturns != 0 || a.Reconnects != 0 {
 		t.Errorf("%d left of %d planned, %d joined, %d returns failed", a.Left, s.Churns(), a.Joined, a.FailedReturns)
 	}
+	var closes uint64
 	target.each(func(c *peerConn) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, code := range c.closes {
 			if code == ws.StatusNormalClosure {
-				closes.Add(1)
+				closes++
 			}
 		}
 	})
-	if got := uint64(closes.Load()); got != a.Left {
-		t.Errorf("the target saw %d Close frames with 1000, want %d", got, a.Left)
+	if closes != a.Left {
+		t.Errorf("the target saw %d Close frames with 1000, want %d", closes, a.Left)
 	}
 }
 
@@ -135,7 +176,7 @@ func TestChurnHidesNoLoss(t *testing.T) {
 	e.Begin(plan.Measure, e.config.Epoch)
 	eventually(t, "publications to leave", e.Sent)
 	lost := uint64(swallowed.Load())
-	a := settledMembers(t, e, lost)
+	a := settledMembers(t, lost, e)
 	balanced(t, a)
 	if l := a.Ledger; lost == 0 || l.Lost != lost || l.LostUp != lost || a.Left == 0 {
 		t.Errorf("ledger %+v with %d swallowed, %d left", l, lost, a.Left)
@@ -174,7 +215,7 @@ func TestForgottenMemberStays(t *testing.T) {
 	e.Begin(plan.Measure, e.config.Epoch)
 	eventually(t, "publications to leave", e.Sent)
 	lost := uint64(swallowed.Load())
-	a := settledMembers(t, e, lost)
+	a := settledMembers(t, lost, e)
 	balanced(t, a)
 	if l := a.Ledger; lost == 0 || l.LostUp != lost || l.LostDown != 0 || a.Left == 0 {
 		t.Errorf("ledger %+v with %d swallowed of connection %s", l, lost, forgotten)

@@ -50,5 +50,5 @@ func (c Config) validate() error {
 	case c.InFlight < 1:
 		return fmt.Errorf("configure engine: %d handshakes in flight, want at least 1", c.InFlight)
 	}
-	return c.Credentials.validate(len(c.Plan.Share(c.Worker).Connections))
+	return c.Credentials.validate(c.Plan.Scenario().Target, len(c.Plan.Share(c.Worker).Connections))
 }

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,20 +19,21 @@ const (
 )
 
 // Credentials are the header fields that each request brings besides the
-// handshake's own, and what is put into them. None of it is ever in a
-// [result.Failure], even if the target repeats it.
+// handshake's own, and what is put into them and into the path. None of it is
+// ever in a [result.Failure], even if the target repeats it.
 type Credentials struct {
 	Headers []scenario.Header `json:"headers,omitempty"`
 	// Tokens stand for {token}, by the connection's place in the worker's
-	// share; none if no header asks for one.
+	// share; none if no header and no path asks for one.
 	Tokens []string `json:"tokens,omitempty"`
 }
 
-func (c Credentials) validate(connections int) error {
-	for _, h := range c.Headers {
-		if strings.Contains(h.Value, scenario.TokenPlaceholder) && len(c.Tokens) < connections {
-			return fmt.Errorf("configure engine: %d tokens for %d connections", len(c.Tokens), connections)
-		}
+func (c Credentials) validate(target scenario.Target, connections int) error {
+	asked := target.NeedsTokens() || slices.ContainsFunc(c.Headers, func(h scenario.Header) bool {
+		return strings.Contains(h.Value, scenario.TokenPlaceholder)
+	})
+	if asked && len(c.Tokens) < connections {
+		return fmt.Errorf("configure engine: %d tokens for %d connections", len(c.Tokens), connections)
 	}
 	return nil
 }
@@ -42,6 +45,22 @@ func (c Credentials) token(place int32) string {
 	}
 	return ""
 }
+
+// path is a request's path with what stands for its placeholders, each
+// percent-encoded as one part of the path or of the query.
+func (c Credentials) path(path string, id int, place int32) string {
+	if !strings.Contains(path, "{") {
+		return path
+	}
+	return strings.NewReplacer(
+		scenario.ConnectionPlaceholder, strconv.Itoa(id),
+		scenario.TokenPlaceholder, encoded(c.token(place)),
+	).Replace(path)
+}
+
+// encoded is a text with everything percent-encoded but RFC 3986's unreserved
+// characters (§2.3), so that it means the same wherever in a URL it stands.
+func encoded(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // append appends the fields of one connection, each with its line's end. id is
 // the connection's in the plan.
@@ -64,6 +83,7 @@ func (c Credentials) append(dst []byte, id int, place int32) []byte {
 func (c Credentials) scrub(example string, place int32) string {
 	if token := c.token(place); token != "" {
 		example = without(example, token, scenario.TokenPlaceholder)
+		example = without(example, encoded(token), scenario.TokenPlaceholder)
 	}
 	for _, h := range c.Headers {
 		for _, word := range strings.FieldsFunc(h.Value, func(r rune) bool { return strings.ContainsRune(" \t,;={}", r) }) {

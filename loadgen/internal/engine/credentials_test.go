@@ -63,6 +63,14 @@ func TestCredentialsAreChecked(t *testing.T) {
 		}
 		t.Errorf("error %v", err)
 	}
+	s := fanoutOf(t, 4, 1, 1)
+	s.Target.Publish = "/?token={token}"
+	if e, err := New(configOf(t, s, 0, refusedAddress(t))); err == nil || !strings.Contains(err.Error(), "0 tokens for 5 connections") {
+		if err == nil {
+			e.Close()
+		}
+		t.Errorf("a path: error %v", err)
+	}
 }
 
 // TestSecretsStayOutOfFailures: what a target repeats of them is left out of
@@ -81,6 +89,12 @@ func TestSecretsStayOutOfFailures(t *testing.T) {
 	} {
 		if got := credentials.scrub(c.said, 0); got != c.kept {
 			t.Errorf("%q becomes %q, want %q", c.said, got, c.kept)
+		}
+	}
+	inPath := Credentials{Tokens: []string{"c2Vj/cm V0="}}
+	for _, said := range []string{"HTTP/1.1 404 /c2Vj%2Fcm%20V0%3D", "HTTP/1.1 404 /c2Vj%2Fcm%2"} {
+		if got := inPath.scrub(said, 0); got != "HTTP/1.1 404 /{token}" {
+			t.Errorf("%q becomes %q", said, got)
 		}
 	}
 	answers := map[string]script{

@@ -158,7 +158,7 @@ func (r *receiver) writeRequest(c *conn) (written bool) {
 	d, place := &r.dialer, r.index[c.slot]
 	of := r.share.Connections[place]
 	c.shake.newKey(d.keys)
-	r.scratch = c.shake.appendRequest(r.scratch[:0], d.path(of), d.host)
+	r.scratch = c.shake.appendRequest(r.scratch[:0], d.credentials.path(d.path(of), of.ID, place), d.host)
 	r.scratch = d.credentials.append(r.scratch, of.ID, place)
 	r.scratch = append(r.scratch, "\r\n"...)
 	request := r.scratch

@@ -10,9 +10,10 @@ import (
 
 // run is the receiver's thread.
 func (r *receiver) run() {
+	sleepPrecisely()
 	events := make([]unix.EpollEvent, 256)
 	for !r.ending {
-		for _, event := range events[:r.poll(events, r.timeout())] {
+		for _, event := range events[:r.poll(events, r.timeout(), r.gathers())] {
 			if event.Fd == wakeupTag {
 				r.collect()
 				continue
@@ -23,6 +24,12 @@ func (r *receiver) run() {
 		r.wall.Refresh(now)
 		r.advance(now)
 	}
+}
+
+// gathers says that events may wait for others: nobody's next step hangs on them,
+// neither a handshake's nor a closed loop's.
+func (r *receiver) gathers() bool {
+	return r.window == nil && r.mirror == nil && r.dialer.underWay == 0
 }
 
 // event hands one to its connection, unless it is of a descriptor that is closed

@@ -24,7 +24,7 @@ func throttledOf(t *testing.T, settings ...string) scenario.Scenario {
 
 // throttledEngine runs it against the reference server, which closes whoever is
 // 16 KiB behind and pings every 200 ms.
-func throttledEngine(t *testing.T, s scenario.Scenario) *Engine {
+func throttledEngine(t *testing.T, s scenario.Scenario) (*Engine, *servertest.Server) {
 	t.Helper()
 	server := servertest.Start(t, servertest.Loops(1), servertest.MaxBacklog(16<<10), servertest.SndBuf(8<<10),
 		servertest.PingInterval(200*time.Millisecond))
@@ -39,16 +39,17 @@ func throttledEngine(t *testing.T, s scenario.Scenario) *Engine {
 	ramped(t, e)
 	phase(t, plan.WarmUp, allDelivered, e)
 	phase(t, plan.Measure, allDelivered, e)
-	return e
+	return e, server
 }
 
 // TestSlowReaders are closed as slow, in a bucket of their own; the others get
 // all, and neither's deliveries are among the other's.
 func TestSlowReaders(t *testing.T) {
-	for _, pace := range []string{"40KiB/s", "0B/s"} {
+	for _, pace := range []string{"10KiB/s", "0B/s"} {
 		t.Run(pace, func(t *testing.T) {
 			s := throttledOf(t, "slow.share", "10%", "slow.buffer", "4KiB", "slow.pace", pace)
-			e := throttledEngine(t, s)
+			e, server := throttledEngine(t, s)
+			eventually(t, "slow ones to be closed", func() bool { return server.Connections() == e.config.Plan.Connections()-2 })
 			a := settle(e)[0]
 			balanced(t, a)
 			l := a.Ledger
@@ -67,11 +68,45 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
+// TestSlowReadersOverTLS: the pace is kept under TLS too, where one read of the
+// socket may hold several messages or none.
+func TestSlowReadersOverTLS(t *testing.T) {
+	theirs, ours := secured(t)
+	// 100 KiB to each within a second: a slow one needs ten, and the target's
+	// buffer holds what waits.
+	s := throttledOf(t, "slow.share", "10%", "slow.buffer", "4KiB", "slow.pace", "10KiB/s")
+	config := configOf(t, s, 0, startPeer(t, script{tls: theirs}).address())
+	config.TLS = ours
+	e := startEngine(t, config)
+	ramped(t, e)
+	phase(t, plan.WarmUp, allDelivered, e)
+	phase(t, plan.Measure, allDelivered, e)
+	eventually(t, "a slow reader's delivery", func() bool {
+		n := uint64(0)
+		for _, r := range e.receivers {
+			r.call(func() { n += r.slow.account.Counts().Delivered })
+		}
+		return n > 0
+	})
+	a := settle(e)[0]
+	balanced(t, a)
+	if l := a.Ledger; l.Expected != 18*l.Sent || l.Lost != 0 || l.Delivered != l.Expected || a.ClosedByTarget != 0 || len(a.Failures) != 0 {
+		t.Errorf("ledger %+v, %d closed by the target, failures %+v", l, a.ClosedByTarget, a.Failures)
+	}
+	got := a.Slow
+	if got.Subscribers != 2 || got.Ended != 0 || got.Expected != 2*a.Ledger.Sent || got.Delivered == 0 || got.Missing == 0 || got.Expected != got.Delivered+got.Missing {
+		t.Errorf("slow %+v", got)
+	}
+	if n := a.Histograms[SlowDelivery].Count(); got.Duplicated+got.Reordered != 0 || n == 0 || n > int64(got.Delivered) {
+		t.Errorf("slow %+v, %d latencies", got, n)
+	}
+}
+
 // TestSilentPeers are found out by a target that pings.
 func TestSilentPeers(t *testing.T) {
 	s := throttledOf(t, "silent.share", "15%")
 	s.Rate, s.Size = 20, 64
-	e := throttledEngine(t, s)
+	e, _ := throttledEngine(t, s)
 	eventually(t, "silent ones to be ended", func() bool { return e.Tick().Open == e.config.Plan.Connections()-3 })
 	a := settle(e)[0]
 	balanced(t, a)

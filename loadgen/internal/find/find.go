@@ -16,16 +16,14 @@ import (
 )
 
 // FileName is what a capacity is called in its folder.
-const FileName = "capacity.json"
+const FileName = result.CapacityFileName
 
 // SchemaVersion is the version that this package writes.
 const SchemaVersion = 1
 
-const kind = "capacity"
-
 // Capacity is the file: one search with its answer and everything that it
 // rests on. Loads are in Unit, durations are seconds; what was not observed is
-// absent.
+// absent. Its schema is [result.CapacitySchema].
 type Capacity struct {
 	SchemaVersion int       `json:"schema_version"`
 	Kind          string    `json:"kind"` // "capacity"
@@ -84,7 +82,10 @@ type Quantile struct {
 // Encode is a capacity as its file holds it.
 func Encode(c *Capacity) ([]byte, error) {
 	whole := *c
-	whole.SchemaVersion, whole.Kind = SchemaVersion, kind
+	whole.SchemaVersion, whole.Kind = SchemaVersion, result.CapacityKind
+	if whole.Probes == nil {
+		whole.Probes = []Probe{} // a list, if an empty one
+	}
 	b, err := json.MarshalIndent(whole, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode capacity: %w", err)

@@ -104,29 +104,56 @@ func (c *conductor) stand(d time.Duration) { c.stood = max(c.stood, d) }
 // A row may begin with a phase, later than the row before it ended: the time is
 // that between the readings.
 func (c *conductor) hostRow(at int64) []*float64 {
-	row := make([]*float64, 5)
 	r := &c.rows
 	elapsed := time.Duration(at - r.readAt)
 	r.readAt = at
-	row[0] = share([2][][]time.Duration{r.delays, c.last.delays}, elapsed)
+	row := []*float64{share([2][][]time.Duration{r.delays, c.last.delays}, elapsed)}
 	r.delays = c.last.delays
-	if c.Machine == nil {
-		return row
+	var d vitals.HostReading
+	if c.Machine != nil {
+		now := c.Machine.Read()
+		d = now.Since(r.machine)
+		r.machine = now
 	}
-	now := c.Machine.Read()
-	d := now.Since(r.machine)
-	r.machine = now
+	shares := c.hostShares(d, elapsed)
+	return append(row, shares[:]...)
+}
+
+// hostColumns are the names of the machine's shares, in the series and as
+// metrics.
+var hostColumns = [...]string{"cpu_busy_share", "cpu_pressure_share", "steal_share", "throttled_share"}
+
+// hostShares are what the machine did between two readings as shares of the
+// time between them, those of CPUs of all of them; nil for what it does not
+// count.
+func (c *conductor) hostShares(d vitals.HostReading, elapsed time.Duration) (shares [len(hostColumns)]*float64) {
 	if elapsed <= 0 {
-		return row
+		return shares
 	}
 	if d.CPU != nil && c.CPUs > 0 {
 		all := elapsed.Seconds() * float64(c.CPUs)
-		row[1], row[3] = number(d.CPU.Busy.Seconds()/all), number(d.CPU.Steal.Seconds()/all)
+		shares[0], shares[2] = number(d.CPU.Busy.Seconds()/all), number(d.CPU.Steal.Seconds()/all)
 	}
-	for i, of := range map[int]*time.Duration{2: d.Pressure, 4: d.Throttled} {
+	for i, of := range map[int]*time.Duration{1: d.Pressure, 3: d.Throttled} {
 		if of != nil {
-			row[i] = number(of.Seconds() / elapsed.Seconds())
+			shares[i] = number(of.Seconds() / elapsed.Seconds())
 		}
 	}
-	return row
+	return shares
+}
+
+// machine is what the machine had for generator and target over the stretch
+// that the guards look at.
+func (c *conductor) machine(m measured) {
+	e := c.stretch()
+	m.add("generator.run_delay_share", share(e.delays, e.length()), "1", "lower", 0)
+	if c.Machine == nil || e.length() <= 0 {
+		return
+	}
+	if _, delay, known := vitals.Busiest(e.threads[0], e.threads[1]); known {
+		m.add("target.run_delay_share", number(delay.Seconds()/e.length().Seconds()), "1", "lower", 0)
+	}
+	for i, value := range c.hostShares(e.machine[1].Since(e.machine[0]), e.length()) {
+		m.add(hostColumns[i], value, "1", "lower", 0)
+	}
 }

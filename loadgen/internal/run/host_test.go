@@ -89,6 +89,14 @@ func TestObjectives(t *testing.T) {
 		{"lost == 0 abort", result.ObjectiveMet, false},
 		{"connect.p99 < 1s", result.ObjectiveMet, false},
 		{"recovery.p99 < 1s", result.ObjectiveUnknown, false},
+		{"generator.run_delay_share < 0.02", result.ObjectiveMet, false},
+		{"generator.run_delay_share < 0.005 after 2s abort", result.ObjectiveBreached, true},
+		{"cpu_busy_share < 0.6 abort", result.ObjectiveMet, false},
+		{"cpu_busy_share < 0.4 abort", result.ObjectiveBreached, true},
+		{"throttled_share < 0.0005", result.ObjectiveBreached, false},
+		{"steal_share < 0.0002", result.ObjectiveMet, false},
+		{"cpu_pressure_share < 0.1", result.ObjectiveUnknown, false}, // a source that the host lacks
+		{"target.run_delay_share < 0.1", result.ObjectiveUnknown, false},
 	} {
 		o := conduct(t, nil, "phases.measure=8s", "slo="+c.slo)
 		if o.err != nil {

@@ -32,10 +32,7 @@ func (c *conductor) judge(all measured, histograms map[string]*latency.Histogram
 
 func (c *conductor) evidence(all measured, histograms map[string]*latency.Histogram) (verdict.Evidence, []result.Absence) {
 	alive := !c.gone
-	edges := c.measureEdges
-	if c.Scenario.Workload == scenario.Connect {
-		edges = c.rampEdges
-	}
+	edges := c.stretch()
 	e := verdict.Evidence{
 		Scenario: c.Scenario, Metrics: all, Ledger: c.result.Ledger, Failures: c.result.Failures,
 		Interrupted: c.stopped, TargetAlive: &alive,
@@ -88,6 +85,15 @@ type edges struct {
 	loops             [2][][]time.Duration // CPU time of each worker's loops
 	at                [2]int64
 	hostEdges
+}
+
+// stretch is what the guards look at: the measured phase with its drain, or the
+// ramp where connections are only held.
+func (c *conductor) stretch() edges {
+	if c.Scenario.Workload == scenario.Connect {
+		return c.rampEdges
+	}
+	return c.measureEdges
 }
 
 // length of the stretch.

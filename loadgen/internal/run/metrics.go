@@ -44,6 +44,7 @@ func (c *conductor) metrics(histograms map[string]*latency.Histogram, publicatio
 	c.memory(m)
 	c.movement(m)
 	c.instrument(m)
+	c.machine(m)
 	return m
 }
 

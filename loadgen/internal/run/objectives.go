@@ -50,7 +50,12 @@ func (c *conductor) figure(metric string, row []*float64) (float64, bool) {
 
 // liveColumns are the columns that hold a metric as it is, by the metric.
 var liveColumns = map[string]string{
-	"deliveries_per_second":    "deliveries_per_second",
-	"target.resident_bytes":    "target_resident_bytes",
-	"generator.resident_bytes": "generator_resident_bytes",
+	"deliveries_per_second":     "deliveries_per_second",
+	"target.resident_bytes":     "target_resident_bytes",
+	"generator.resident_bytes":  "generator_resident_bytes",
+	"generator.run_delay_share": "generator_run_delay_share",
+	"cpu_busy_share":            "cpu_busy_share",
+	"cpu_pressure_share":        "cpu_pressure_share",
+	"steal_share":               "steal_share",
+	"throttled_share":           "throttled_share",
 }

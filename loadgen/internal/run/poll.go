@@ -129,14 +129,14 @@ func addFailures(sum, more []result.Failure) []result.Failure {
 }
 
 // columns of the series.
-var columns = []string{
+var columns = append([]string{
 	"time_seconds", "connections", "sent", "delivered", "deliveries_per_second", "missing", "outstanding",
 	"delivery_p50_seconds", "delivery_p99_seconds", "read_lag_p99_seconds", "send_lag_p99_seconds",
 	"target_cpu_seconds", "target_resident_bytes", "generator_cpu_seconds", "generator_resident_bytes",
 	// Of the machine, as shares of the row's time; the run delay is that of the
 	// loop which waited longest.
-	"generator_run_delay_share", "cpu_busy_share", "cpu_pressure_share", "steal_share", "throttled_share",
-}
+	"generator_run_delay_share",
+}, hostColumns[:]...)
 
 // rows are the series so far.
 type rows struct {

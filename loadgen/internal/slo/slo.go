@@ -38,7 +38,8 @@ func running(c scenario.Condition) bool { return c.Abort || c.After > 0 }
 // live: there is a figure of the metric each second.
 func live(metric string) bool {
 	switch metric {
-	case "lost", "deliveries_per_second", "target.resident_bytes", "generator.resident_bytes":
+	case "lost", "deliveries_per_second", "target.resident_bytes", "generator.resident_bytes",
+		"generator.run_delay_share", "cpu_busy_share", "cpu_pressure_share", "steal_share", "throttled_share":
 		return true
 	}
 	family, _, _ := strings.Cut(metric, ".")

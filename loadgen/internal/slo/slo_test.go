@@ -36,6 +36,10 @@ func TestCheck(t *testing.T) {
 		{"target.rss_per_connection < 2KiB", true, ""},
 		{"target.rss_per_connection < 2KiB", false, "give --watch-pid or --vitals-url"},
 		{"target.resident < 1GiB abort", true, ""},
+		{"cpu_pressure_share < 0.2 abort", false, ""},
+		{"generator.run_delay_share < 0.1 after 1s abort", false, ""},
+		{"target.run_delay_share < 0.1", false, "give --watch-pid or --vitals-url"},
+		{"target.run_delay_share < 0.1 abort", true, "target.run_delay_share has no figure by the second"},
 	} {
 		err := Check(scenario.Scenario{SLO: conditions(t, c.condition)}, c.watched)
 		if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) {

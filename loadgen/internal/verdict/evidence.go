@@ -1,5 +1,6 @@
 // Package verdict judges a run: can its numbers be trusted, metric group by
-// metric group, and was it the server or the generator that limited it?
+// metric group, and was it the server, the generator or the link that limited
+// it?
 //
 // It is arithmetic on what was observed. What was not observed is absent from
 // the verdict; it never counts for or against anybody. The rules are the

@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/prometheus/procfs"
 )
@@ -45,6 +48,10 @@ type Tree struct {
 	fs      procfs.FS
 	root    int
 	started map[int]uint64 // members by pid, with their start time against reuse
+	// lists is /proc where the kernel lists each thread's children there
+	// (CONFIG_PROC_CHILDREN); without, a reading looks at every process of the
+	// machine, which takes twenty times as long.
+	lists string
 }
 
 // NewTree watches pid and its descendants. It fails when pid does not exist,
@@ -55,7 +62,11 @@ func NewTree(pid int) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open /proc: %w", err)
 	}
-	t, err := newTree(fs, pid)
+	lists := procfs.DefaultMountPoint
+	if _, err := os.Stat(filepath.Join(lists, "thread-self", "children")); err != nil {
+		lists = ""
+	}
+	t, err := newTree(fs, lists, pid)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +76,8 @@ func NewTree(pid int) (*Tree, error) {
 	return t, nil
 }
 
-func newTree(fs procfs.FS, pid int) (*Tree, error) {
-	t := &Tree{fs: fs, root: pid, started: make(map[int]uint64)}
+func newTree(fs procfs.FS, lists string, pid int) (*Tree, error) {
+	t := &Tree{fs: fs, lists: lists, root: pid, started: make(map[int]uint64)}
 	proc, err := fs.Proc(pid)
 	if err != nil {
 		return nil, fmt.Errorf("no process %d", pid)
@@ -90,25 +101,17 @@ type member struct {
 
 // members finds the tree's processes and remembers them.
 func (t *Tree) members() ([]member, error) {
-	procs, err := t.fs.AllProcs()
-	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
-	}
-	alive := make(map[int]member, len(procs))
-	children := make(map[int][]int)
-	for _, p := range procs {
-		stat, err := p.Stat()
-		if err != nil {
-			continue // ended between the listing and now
+	look, children := t.look, t.listed
+	if t.lists == "" {
+		var err error
+		if look, children, err = t.lookAtAll(); err != nil {
+			return nil, err
 		}
-		alive[p.PID] = member{p, stat}
-		children[stat.PPID] = append(children[stat.PPID], p.PID)
 	}
-
-	var queue []int
+	var queue []member
 	for pid, start := range t.started {
-		if m, ok := alive[pid]; ok && m.stat.Starttime == start {
-			queue = append(queue, pid)
+		if m, alive := look(pid); alive && m.stat.Starttime == start {
+			queue = append(queue, m)
 		} else {
 			delete(t.started, pid)
 		}
@@ -116,21 +119,76 @@ func (t *Tree) members() ([]member, error) {
 	var found []member
 	seen := make(map[int]bool, len(queue))
 	for len(queue) > 0 {
-		pid := queue[0]
+		m := queue[0]
 		queue = queue[1:]
-		if seen[pid] {
+		if seen[m.proc.PID] {
 			continue
 		}
-		seen[pid] = true
-		m := alive[pid]
-		t.started[pid] = m.stat.Starttime
+		seen[m.proc.PID] = true
+		t.started[m.proc.PID] = m.stat.Starttime
 		found = append(found, m)
-		queue = append(queue, children[pid]...)
+		for _, pid := range children(m.proc.PID) {
+			// It may have ended since, and its pid be a stranger's.
+			if child, alive := look(pid); alive && child.stat.PPID == m.proc.PID {
+				queue = append(queue, child)
+			}
+		}
 	}
 	if len(found) == 0 {
 		return nil, ErrGone
 	}
 	return found, nil
+}
+
+// look reads one process.
+func (t *Tree) look(pid int) (m member, alive bool) {
+	proc, err := t.fs.Proc(pid)
+	if err != nil {
+		return member{}, false
+	}
+	stat, err := proc.Stat()
+	return member{proc, stat}, err == nil
+}
+
+// listed is a process's children by its threads' lists. One of them may be
+// missing while a sibling ends, and is found by the next reading.
+func (t *Tree) listed(pid int) (children []int) {
+	lists, _ := filepath.Glob(filepath.Join(t.lists, strconv.Itoa(pid), "task", "*", "children")) // a sound pattern
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended since
+		}
+		for _, word := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
+}
+
+// lookAtAll reads every process, and answers from what it has read.
+func (t *Tree) lookAtAll() (look func(pid int) (member, bool), children func(pid int) []int, err error) {
+	procs, err := t.fs.AllProcs()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list processes: %w", err)
+	}
+	alive := make(map[int]member, len(procs))
+	byParent := make(map[int][]int)
+	for _, p := range procs {
+		stat, err := p.Stat()
+		if err != nil {
+			continue // ended between the listing and now
+		}
+		alive[p.PID] = member{p, stat}
+		byParent[stat.PPID] = append(byParent[stat.PPID], p.PID)
+	}
+	look = func(pid int) (member, bool) {
+		m, ok := alive[pid]
+		return m, ok
+	}
+	return look, func(pid int) []int { return byParent[pid] }, nil
 }
 
 // Read sums over the processes alive now. It returns [ErrGone] when none is.

@@ -60,6 +60,14 @@ func fakeProc(t *testing.T, dir string, processes ...process) procfs.FS {
 				fmt.Sprintf("Name:\ta\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t1\n", n))
 		}
 	}
+	for _, p := range processes { // the last thread is the one that forked
+		if home := filepath.Join(dir, fmt.Sprint(p.parent)); exists(home) {
+			last := p.parent + max(0, threadsOf(p.parent, processes)-1)
+			list := filepath.Join(home, "task", fmt.Sprint(last), "children")
+			before, _ := os.ReadFile(list)
+			write(list, fmt.Sprintf("%s%d ", before, p.pid))
+		}
+	}
 	fs, err := procfs.NewFS(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -67,15 +75,39 @@ func fakeProc(t *testing.T, dir string, processes ...process) procfs.FS {
 	return fs
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func threadsOf(pid int, processes []process) int {
+	for _, p := range processes {
+		if p.pid == pid {
+			return len(p.threadSwitches)
+		}
+	}
+	return 0
+}
+
+// By the parents that processes name, and by the children that threads list, a
+// tree has the same members.
 func TestTreeFollowsItsProcesses(t *testing.T) {
-	dir := t.TempDir()
+	t.Run("by parents", func(t *testing.T) { followProcesses(t, false) })
+	t.Run("by lists of children", func(t *testing.T) { followProcesses(t, true) })
+}
+
+func followProcesses(t *testing.T, listed bool) {
+	dir, lists := t.TempDir(), ""
+	if listed {
+		lists = dir
+	}
 	root := process{pid: 10, parent: 1, start: 5, user: 100, system: 50, residentKB: 100, descriptors: 3, threadSwitches: []int{4, 5}}
 	child := process{pid: 20, parent: 10, start: 6, user: 200, residentKB: 10, descriptors: 1, threadSwitches: []int{1}}
 	grandchild := process{pid: 30, parent: 20, start: 7, system: 25, residentKB: 1, threadSwitches: []int{0}}
 	stranger := process{pid: 40, parent: 1, start: 1, user: 999999, residentKB: 999999}
 
 	fs := fakeProc(t, dir, root, child, grandchild, stranger)
-	tree, err := newTree(fs, 10)
+	tree, err := newTree(fs, lists, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func Path(t scenario.Target) func(plan.Connection) string {
 		if c.Role == plan.Publisher {
 			path = t.Publish
 		}
-		return strings.ReplaceAll(path, "{room}", strconv.Itoa(c.Room))
+		return strings.ReplaceAll(path, scenario.RoomPlaceholder, strconv.Itoa(c.Room))
 	}
 }
 

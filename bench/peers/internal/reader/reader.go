@@ -1,8 +1,8 @@
 // Package reader is the floor of a load generator: it opens connections,
 // receives a room's publications on bare epoll with one recvmsg(2) per arrival,
 // counts the frames, and does nothing else. What it costs per delivery is the
-// kernel's price of the work, which no generator that reads each arrival by
-// itself can go below.
+// kernel's price of the work, which no generator that is woken up by arrivals as
+// they come can go below.
 //
 // It publishes its own publications, from a second thread, so that a run of it
 // and one of a generator put the same load on a server. It believes every

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// watched is a thread that does not run, with descriptors that it watches.
+func watched(t *testing.T, descriptors int) (*thread, []int) {
+	t.Helper()
+	th, err := newThread()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fds []int
+	t.Cleanup(func() {
+		for _, fd := range append(fds, th.epoll, th.wakeup) {
+			_ = unix.Close(fd)
+		}
+	})
+	for tag := range descriptors {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+		if err := th.watch(fd, tag, unix.EPOLLIN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return th, fds
+}
+
+// signal makes an event on each.
+func signal(t *testing.T, fds []int) {
+	for _, fd := range fds {
+		if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A thread sleeps through a burst in naps, each of which gathers events, and
+// through everything else until the next event.
+func TestPollGathers(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		gather         bool
+		awake          int // events since the last sleep
+		ready, inNap   int // events that are there, and that come during a nap
+		naps, events   int
+		awakeAfterward int
+	}{
+		{"in the middle of a burst", true, few, 0, 3, 1, 3, 3},
+		{"at the end of a burst", true, few, 0, 0, 1, 0, 0},
+		{"between events that come one by one", true, few - 1, 0, 3, 0, 0, 0},
+		{"in a burst that does not wait", false, 100, 0, 3, 0, 0, 0},
+		{"with events there", true, few, 2, 3, 0, 2, few + 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			th, fds := watched(t, 3)
+			naps := 0
+			th.nap = func() {
+				naps++
+				signal(t, fds[:row.inNap])
+			}
+			th.awake = row.awake
+			signal(t, fds[:row.ready])
+			events := th.poll(make([]unix.EpollEvent, 8), 1, row.gather)
+			if naps != row.naps || events != row.events || th.awake != row.awakeAfterward {
+				t.Errorf("%d naps, %d events, %d since the last sleep; want %d, %d, %d",
+					naps, events, th.awake, row.naps, row.events, row.awakeAfterward)
+			}
+		})
+	}
+}
+
+// Nobody's next step may hang on what waits for others.
+func TestWhoGathers(t *testing.T) {
+	for name, row := range map[string]struct {
+		receiver *receiver
+		gathers  bool
+	}{
+		"deliveries of a timetable": {&receiver{}, true},
+		"a closed loop":             {&receiver{window: &window{}}, false},
+		"a conversation":            {&receiver{mirror: &mirror{}}, false},
+		"handshakes under way":      {&receiver{dialer: dialer{underWay: 1}}, false},
+	} {
+		if got := row.receiver.gathers(); got != row.gathers {
+			t.Errorf("%s: %v, want %v", name, got, row.gathers)
+		}
+	}
+}
+
+func TestPollingDoesNotAllocate(t *testing.T) {
+	th, fds := watched(t, 2)
+	events, one := make([]unix.EpollEvent, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}
+	if n := testing.AllocsPerRun(100, func() {
+		th.awake = few
+		if th.poll(events, 1, true) != 0 { // naps, and waits
+			t.Error("an event out of nowhere")
+		}
+		_, _ = unix.Write(fds[0], one)
+		if th.poll(events, 1, true) != 1 {
+			t.Error("no event")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
