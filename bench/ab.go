@@ -106,11 +106,10 @@ func (c *abCommand) write(a *app, dir string, e *experiment.Experiment) error {
 }
 
 func (c *abCommand) check() error {
+	if err := c.design.check(); err != nil {
+		return err
+	}
 	switch {
-	case c.Pairs < 1:
-		return fmt.Errorf("--pairs %d: use 1 or more; fewer than 6 can never show a change", c.Pairs)
-	case c.MaxVoid < 0:
-		return fmt.Errorf("--max-void %d: use 0 or more", c.MaxVoid)
 	case len(c.Bin) > 0 && len(c.URL) > 0:
 		return errors.New("--bin and --url: use one of them")
 	case len(c.Bin) != 0 && len(c.Bin) != 2:

@@ -20,8 +20,7 @@ type noiseCommand struct {
 
 // Run compares the server with itself and keeps what its trials differ by.
 func (c *noiseCommand) Run(a *app) error {
-	ab := abCommand{design: c.design}
-	if err := ab.check(); err != nil {
+	if err := c.check(); err != nil {
 		return usage(err)
 	}
 	path, err := program("server", c.Server, "make build")

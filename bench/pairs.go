@@ -27,6 +27,16 @@ type design struct {
 	Loadgen  string  `placeholder:"PATH" help:"The generator program (default: beside bench)."`
 }
 
+func (d design) check() error {
+	switch {
+	case d.Pairs < 1:
+		return fmt.Errorf("--pairs %d: use 1 or more; fewer than 6 can never show a change", d.Pairs)
+	case d.MaxVoid < 0:
+		return fmt.Errorf("--max-void %d: use 0 or more", d.MaxVoid)
+	}
+	return nil
+}
+
 // prepared is what the trials of an experiment need besides their servers.
 type prepared struct {
 	loadgen  string

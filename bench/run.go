@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -14,8 +13,6 @@ import (
 	"fanbench/bench/internal/store"
 	"fanbench/bench/internal/table"
 	"fanbench/bench/internal/trial"
-	"fanbench/bench/scenarios"
-	"fanbench/loadgen/scenario"
 )
 
 type runCommand struct {
@@ -24,7 +21,7 @@ type runCommand struct {
 	Retry     int      `default:"3" placeholder:"N" help:"Make runs that a disturbed generator voided again, N in all at most (${default})."`
 	Targets   []string `placeholder:"NAME" help:"Run each scenario against these in turn: server, floor, gorilla, gws. Ratios are to the first."`
 	Toy       bool     `help:"Use the scenarios' toy parameters: a test of the pipeline."`
-	Seed      *uint64  `placeholder:"N" help:"Seed of the plan."`
+	Seed      *uint64  `placeholder:"N" help:"Seed of the plans (default: drawn for each scenario and round)."`
 	Results   string   `default:"results" placeholder:"DIR" help:"Keep results here (${default})."`
 	Server    string   `placeholder:"PATH" help:"The server program (default: beside bench)."`
 	Peers     string   `placeholder:"PATH" help:"The program of the targets floor, gorilla and gws (default: beside bench)."`
@@ -112,7 +109,7 @@ const verdictGenerator = "generator-limited"
 func (c *runCommand) trial(a *app, j job) trial.Outcome {
 	out, err := trial.Run(context.Background(), trial.Config{
 		Target: j.target, Loadgen: c.Loadgen,
-		Scenario: j.scenario, Source: j.source, Toy: c.Toy, Seed: c.Seed, Design: j.design, Reproduce: reproduce,
+		Scenario: j.scenario, Source: j.source, Toy: c.Toy, Seed: j.seed, Design: j.design, Reproduce: reproduce,
 		Results: c.Results, Stderr: a.stderr, Interrupts: a.interrupts,
 	})
 	if err != nil {
@@ -157,71 +154,4 @@ func worse(a, b int) int {
 		a = b
 	}
 	return order[rank(a)]
-}
-
-// program finds one of the project's programs: where the flag says, or beside
-// this one, where build puts it.
-func program(name, path, build string) (string, error) {
-	remedy := "check the path"
-	if path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", fmt.Errorf("find bench's own directory: %w", err)
-		}
-		path = filepath.Join(filepath.Dir(self), name)
-		remedy = build + ", or name it"
-	}
-	info, err := os.Stat(path)
-	if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
-		err = errors.New("not an executable file")
-	}
-	if err != nil {
-		return "", fmt.Errorf("--%s %s: no such program (%w); %s", name, path, err, remedy)
-	}
-	return filepath.Abs(path)
-}
-
-// declared is a scenario with the text that it was read from.
-type declared struct {
-	scenario scenario.Scenario
-	source   []byte
-}
-
-// read loads all scenarios or none.
-func read(args []string, toy bool) ([]declared, error) {
-	if len(args) == 0 {
-		args = scenarios.Default()
-	}
-	var options []scenario.Option
-	if toy {
-		options = append(options, scenario.Toy())
-	}
-	var all []declared
-	var problems []error
-	for _, arg := range args {
-		d, err := readOne(arg, options)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		all = append(all, d)
-	}
-	return all, errors.Join(problems...)
-}
-
-func readOne(arg string, options []scenario.Option) (declared, error) {
-	var source []byte
-	var err error
-	name := arg + ".yaml"
-	if scenarios.IsPath(arg) {
-		name = arg
-		source, err = os.ReadFile(arg)
-	} else {
-		source, err = scenarios.Source(arg)
-	}
-	if err != nil {
-		return declared{}, err
-	}
-	s, err := scenario.Parse(name, source, options...)
-	return declared{s, source}, err
 }

@@ -78,6 +78,7 @@ type job struct {
 	name   string // of the target; "" without --targets
 	round  int
 	design *result.Design // nil for a run of its own
+	seed   *uint64        // of the plan
 }
 
 func (j job) String() string {
@@ -89,16 +90,20 @@ func (j job) String() string {
 
 // jobs lists the trials in the order in which they run. Rounds are outside, so
 // that drift hits all scenarios alike; within a round each scenario has every
-// target in turn, and begins with the next one each round, so that nobody is
-// always first.
+// target in turn, with the same plan, and begins with the next one each round,
+// so that nobody is always first.
 func (c *runCommand) jobs(all []declared, targets []trial.Target) []job {
 	var jobs []job
 	group := fmt.Sprintf("%s-%08x", time.Now().UTC().Format("20060102T150405Z"), rand.Uint32())
 	for round := range c.Repeat {
 		for _, d := range all {
+			seed := c.Seed
+			if seed == nil {
+				seed = new(rand.Uint64())
+			}
 			for i := range targets {
 				at := (i + round) % len(targets)
-				j := job{declared: d, target: targets[at], round: round}
+				j := job{declared: d, target: targets[at], round: round, seed: seed}
 				if len(c.Targets) > 0 {
 					j.name = c.Targets[at]
 				}

@@ -10,7 +10,6 @@ import (
 // Codes of the IANA registry that RFC 6455 does not define.
 const (
 	StatusServiceRestart ws.StatusCode = 1012
-	StatusTryAgainLater  ws.StatusCode = 1013
 	StatusBadGateway     ws.StatusCode = 1014
 )
 

@@ -232,6 +232,7 @@ func (e *Experiment) pair(s *Scenario, c Config, w Work, baselineFirst bool) err
 	}
 	s.Pairs = append(s.Pairs, p)
 	s.Comparison = compare.Judge(s.Pairs, s.Rules)
+	s.goOn(c)
 	return problem
 }
 
@@ -244,18 +245,17 @@ func (e *Experiment) knows(environment result.Environment, c Config) {
 	}
 }
 
-// finished says whether a scenario has its answer, or will not get one. At a
-// look that leaves it inconclusive a sequential comparison goes on to the next.
+// finished says whether a scenario has its answer, or will not get one.
 func (s *Scenario) finished(c Config) bool {
-	if s.Comparison.Voided > c.MostVoid {
-		return true
+	return s.Comparison.Voided > c.MostVoid || s.Comparison.Counted >= s.Rules.Pairs
+}
+
+// goOn has a sequential comparison that is inconclusive at a look go on to the
+// next one.
+func (s *Scenario) goOn(c Config) {
+	if s.Comparison.Counted >= s.Rules.Pairs {
+		s.Rules.Pairs, _ = c.Looks.Next(s.Rules.Pairs, s.Comparison.Verdict)
 	}
-	if s.Comparison.Counted < s.Rules.Pairs {
-		return false
-	}
-	next, more := c.Looks.Next(s.Rules.Pairs, s.Comparison.Verdict)
-	s.Rules.Pairs = next
-	return !more
 }
 
 func (e *Experiment) progress(s *Scenario, c Config, problem error) Progress {

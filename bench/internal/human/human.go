@@ -20,6 +20,17 @@ var (
 	counts    = []unit{{1, ""}, {1e3, "k"}, {1e6, "M"}, {1e9, "G"}}
 )
 
+// Of writes numbers of a metric with this unit: seconds, bytes or a count.
+func Of(unit string) func(float64) string {
+	switch unit {
+	case "seconds":
+		return Seconds
+	case "bytes":
+		return Bytes
+	}
+	return Count
+}
+
 // Seconds writes a duration given in seconds: "7.12 ms".
 func Seconds(s float64) string { return write(s, durations) }
 

@@ -207,7 +207,7 @@ func newMetricRow(j compare.Judged) metricRow {
 	if !j.Gating {
 		row.Verdict = "reported"
 	}
-	format := formatOf(j.Unit)
+	format := human.Of(j.Unit)
 	row.Baseline, row.Candidate, row.Change = format(*j.Baseline), format(*j.Candidate), change(*j.Estimate)
 	if j.Low != nil {
 		row.Interval = change(*j.Low) + " to " + change(*j.High)
@@ -250,13 +250,3 @@ func pairRows(s *experiment.Scenario) []pairRow {
 
 // ID is the scenario's anchor in the page.
 func (v scenarioView) ID() string { return strings.ReplaceAll(v.Name, " ", "-") }
-
-func formatOf(unit string) func(float64) string {
-	switch unit {
-	case "seconds":
-		return human.Seconds
-	case "bytes":
-		return human.Bytes
-	}
-	return human.Count
-}

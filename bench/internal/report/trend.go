@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fanbench/bench/internal/compare"
+	"fanbench/bench/internal/human"
 	"fanbench/bench/internal/stats"
 	"fanbench/bench/internal/trend"
 )
@@ -84,7 +85,7 @@ func newTrendView(all []Series) (*trendView, error) {
 }
 
 func (s Series) row(c trend.Change) changeRow {
-	p, format := s.Points[c.At], formatOf(s.Metric.Unit)
+	p, format := s.Points[c.At], human.Of(s.Metric.Unit)
 	row := changeRow{
 		Scenario: s.Scenario, Metric: s.Metric.Name, Commit: short(p.Commit), When: p.Time.UTC().Format("2006-01-02 15:04"),
 		Before: format(c.Before), After: format(c.After), Change: change(c.After / c.Before), P: fmt.Sprintf("%.1g", c.P), Tone: "improvement",
@@ -120,7 +121,7 @@ func (c trendChart) svg(width, height float64) template.HTML {
 		values = append(values, p.Value)
 	}
 	n := float64(len(values))
-	format := formatOf(c.Metric.Unit)
+	format := human.Of(c.Metric.Unit)
 	fromZero := fromZero(format)
 	if c.Metric.Unit == "bytes" {
 		fromZero = mebibytes

@@ -80,7 +80,7 @@ func judgedRows(metrics []compare.Judged) string {
 		if j.N == 0 {
 			continue
 		}
-		format := formatOf(j.Unit)
+		format := human.Of(j.Unit)
 		row := table.Row{j.Name, format(*j.Baseline), format(*j.Candidate), percent(*j.Estimate), "", "", "", string(j.Verdict)}
 		if j.Low != nil {
 			row[4] = percent(*j.Low) + " to " + percent(*j.High)
@@ -100,16 +100,6 @@ func judgedRows(metrics []compare.Judged) string {
 
 // percent writes a ratio as a change: "+3.1 %".
 func percent(ratio float64) string { return fmt.Sprintf("%+.1f %%", 100*(ratio-1)) }
-
-func formatOf(unit string) func(float64) string {
-	switch unit {
-	case "seconds":
-		return human.Seconds
-	case "bytes":
-		return human.Bytes
-	}
-	return human.Count
-}
 
 // Progress is one line about an experiment under way: how far it is, and what
 // the last scenario's leading metric looks like so far.

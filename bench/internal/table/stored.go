@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"fanbench/bench/internal/compare"
+	"fanbench/bench/internal/human"
 	"fanbench/bench/internal/trend"
 	"fanbench/loadgen/result"
 )
@@ -51,7 +52,7 @@ func Trends(w io.Writer, all []Trend) error {
 	t.AppendHeader(table.Row{"scenario", "metric", "runs", "from", "before", "after", "change", "p"})
 	changes := 0
 	for _, one := range all {
-		format := formatOf(one.Metric.Unit)
+		format := human.Of(one.Metric.Unit)
 		for _, s := range one.Segments {
 			for _, c := range s.Changes {
 				p := one.Points[c.At]
@@ -104,7 +105,7 @@ func (t Trend) gaps() string {
 func (t Trend) points() string {
 	rows := plain()
 	rows.AppendHeader(table.Row{t.Scenario, "commit", "environment", t.Metric.Name})
-	format := formatOf(t.Metric.Unit)
+	format := human.Of(t.Metric.Unit)
 	for _, p := range t.Points {
 		rows.AppendRow(table.Row{p.Time.UTC().Format("2006-01-02 15:04"), p.Commit[:min(12, len(p.Commit))], p.Environment, format(p.Value)})
 	}

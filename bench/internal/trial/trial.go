@@ -6,6 +6,7 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ type Config struct {
 	Ready time.Duration
 
 	Results string    // root of the store
-	Stderr  io.Writer // loadgen's live line goes here
+	Stderr  io.Writer // loadgen's live line goes here, and warnings
 	// Interrupts ends the trial early, keeping what there is.
 	Interrupts <-chan os.Signal
 }
@@ -199,16 +200,22 @@ func (c Config) keep(dir string, about result.Subject) (Outcome, error) {
 	if err := result.Write(file, r); err != nil {
 		return out, err
 	}
-	return out, writePage(dir, r, c.Reproduce(r))
+	return out, c.writePage(dir, r)
 }
 
 // writePage writes the report; a log of intervals that cannot be read is said
 // and leaves its chart out.
-func writePage(dir string, r *result.Result, reproduce string) error {
-	seconds, unread := intervals.Read(dir, report.Histogram(r))
-	f, err := os.Create(filepath.Join(dir, store.Page))
+func (c Config) writePage(dir string, r *result.Result) error {
+	seconds, err := intervals.Read(dir, report.Histogram(r))
 	if err != nil {
+		fmt.Fprintf(c.Stderr, "bench: %v; the report has no chart of it\n", err)
+	}
+	var page bytes.Buffer
+	if err := report.HTML(&page, report.Run{Result: r, Intervals: seconds, Reproduce: c.Reproduce(r)}); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, store.Page), page.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	return errors.Join(unread, report.HTML(f, report.Run{Result: r, Intervals: seconds, Reproduce: reproduce}), f.Close())
+	return nil
 }

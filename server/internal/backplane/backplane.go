@@ -16,17 +16,6 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A Backplane carries publications to the other workers.
-type Backplane interface {
-	// Publish queues a copy of the publication for the other workers. It does not wait for the network, so an event loop
-	// may call it. The errors are ErrQueueFull, ErrClosed, ErrRoomName and ErrTooLarge; each is counted in Stats.Dropped.
-	Publish(room string, op ws.OpCode, payload []byte) error
-	// Stats is a snapshot of the counters; any goroutine may ask.
-	Stats() Stats
-	// Close sends what is queued, within a second, and ends the link. A second Close does nothing.
-	Close()
-}
-
 // Deliver takes one publication of another worker. It is called from one goroutine, in each sender's order; payload is
 // its to keep but not to modify.
 type Deliver func(room string, op ws.OpCode, payload []byte)

@@ -22,7 +22,7 @@ const (
 	quiet      = time.Second
 )
 
-// Link is a worker's Backplane over NATS. Publish only appends to a queue; one goroutine sends what has gathered there,
+// Link carries a worker's publications to the other workers, over NATS. Publish only appends to a queue; one goroutine sends what has gathered there,
 // so batches grow with load and an event loop never waits for the broker's socket.
 type Link struct {
 	conn    *nats.Conn
@@ -83,7 +83,8 @@ func Connect(to Address, name string, deliver Deliver, log *slog.Logger) (*Link,
 	return l, nil
 }
 
-// Publish queues the publication for the other workers; see Backplane.
+// Publish queues a copy of the publication for the other workers. It does not wait for the network, so an event loop may call it. The
+// errors are ErrQueueFull, ErrClosed, ErrRoomName and ErrTooLarge; each is counted in Stats.Dropped.
 func (l *Link) Publish(room string, op ws.OpCode, payload []byte) error {
 	err := l.enqueue(room, op, payload)
 	if err != nil {
@@ -230,7 +231,7 @@ func (l *Link) isClosed() bool {
 	return l.closed
 }
 
-// Stats is a snapshot of the link's counters.
+// Stats is a snapshot of the link's counters; any goroutine may ask.
 func (l *Link) Stats() Stats {
 	l.mu.Lock()
 	queued := int64(len(l.queue))
@@ -243,7 +244,7 @@ func (l *Link) Stats() Stats {
 	}
 }
 
-// Close sends what is queued, within a second, and ends the link.
+// Close sends what is queued, within a second, and ends the link. A second Close does nothing.
 func (l *Link) Close() {
 	l.mu.Lock()
 	again := l.closed

@@ -16,10 +16,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-var (
-	_      Backplane = (*Link)(nil)
-	silent           = slog.New(slog.DiscardHandler)
-)
+var silent = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -100,17 +100,6 @@ func (r *Refusal) Append(dst []byte) []byte {
 	return append(dst, '\n')
 }
 
-// AppendResponse appends a complete response. With keepAlive the connection
-// takes further requests.
-func AppendResponse(dst []byte, status int, contentType, body string, keepAlive bool) []byte {
-	dst = appendStatus(dst, status)
-	if !keepAlive {
-		dst = append(dst, "Connection: close\r\n"...)
-	}
-	dst = appendContent(dst, contentType, len(body))
-	return append(dst, body...)
-}
-
 // appendStatus appends the status line and the Date that RFC 9110 §6.6.1 wants.
 func appendStatus(dst []byte, status int) []byte {
 	dst = append(dst, "HTTP/1.1 "...)

@@ -3,7 +3,6 @@ package http1
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -157,23 +156,6 @@ func TestOwnOrigin(t *testing.T) {
 		}
 		if got := origins.Allows(test.origin, test.host); got != test.want {
 			t.Errorf("%s: %q at %q: allowed %v, want %v", test.list, test.origin, test.host, got, test.want)
-		}
-	}
-}
-
-func TestAppendResponse(t *testing.T) {
-	for _, keep := range []bool{true, false} {
-		reply := AppendResponse(nil, 200, "text/plain", "hello", keep)
-		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(reply)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil || string(body) != "hello" || response.StatusCode != 200 || response.Close == keep || response.ContentLength != 5 {
-			t.Errorf("keep %v: %q, %+v, error %v", keep, body, response, err)
-		}
-		if _, err := http.ParseTime(response.Header.Get("Date")); err != nil {
-			t.Errorf("date: %v", err)
 		}
 	}
 }
