@@ -101,7 +101,7 @@ const bar = 40
 func curve(w io.Writer, a axis, c *find.Capacity) {
 	samples := find.Medians(c.Samples())
 	if len(samples) == 0 {
-		fmt.Fprintln(w, "  no latency that can be trusted")
+		fmt.Fprintf(w, "  no %s that can be trusted\n", c.Latency)
 		return
 	}
 	byLatency := func(a, b find.Sample) int { return cmp.Compare(a.Latency, b.Latency) }

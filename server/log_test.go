@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,17 @@ func TestLogOnFullDisk(t *testing.T) {
 		_, _ = f.Write([]byte(step.line))
 		if got := d.String(); got != step.disk || lost.Load() != step.lost {
 			t.Errorf("after %q: %q on the disk and %d lost, want %q and %d", step.line, got, lost.Load(), step.disk, step.lost)
+		}
+	}
+}
+
+// A limit that leaves nothing for connections is said before they are refused.
+func TestFewDescriptors(t *testing.T) {
+	for soft, warned := range map[uint64]bool{64: true, 84: true, 85: false, 20_000: false} {
+		var out strings.Builder
+		logServing(slog.New(slog.NewTextHandler(&out, nil)), options{Workers: 1, Loops: 2}, "127.0.0.1:9002", descriptors{soft, soft})
+		if strings.Contains(out.String(), "ulimit -n") != warned || !strings.Contains(out.String(), "msg=serving") {
+			t.Errorf("%d descriptors: %q, want a warning: %v", soft, out.String(), warned)
 		}
 	}
 }

@@ -139,6 +139,9 @@ func serveAlone(o options, _ io.Writer, log *slog.Logger, signals <-chan os.Sign
 }
 
 func logServing(log *slog.Logger, o options, admin string, limit descriptors) {
+	if limit.connections(o) == 0 {
+		log.Warn("hardly any descriptors are left for connections: raise the limit, as by ulimit -n", "descriptors", limit.soft)
+	}
 	log.Info("serving", "listen", o.Listen, "admin", admin, "workers", o.Workers, "loops", o.loops(),
 		"descriptors", limit.soft, "hard_limit", limit.hard, "connections", limit.connections(o), "version", version)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +151,14 @@ func (g *generator) begin() *generator {
 func (g *generator) says(words string) {
 	g.t.Helper()
 	within(g.t, patience, "loadgen says "+words, func() bool { return strings.Contains(g.log.String(), words) })
+}
+
+var someDelivered = regexp.MustCompile(`(?m)^measure .*[1-9][0-9,]* deliveries/s`)
+
+// delivers waits for a second of the measured phase with deliveries.
+func (g *generator) delivers() {
+	g.t.Helper()
+	within(g.t, patience, "deliveries arrive", func() bool { return someDelivered.MatchString(g.log.String()) })
 }
 
 // signal sends one to loadgen.

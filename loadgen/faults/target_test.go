@@ -56,7 +56,7 @@ func TestFault05ServerKilled(t *testing.T) {
 	g := load(t, url, "--connections", strconv.Itoa(members), "--rate", strconv.Itoa(rate)+"/s", "--warm-up", "200ms", "--duration", "15s",
 		"--drain", "10s", "--reconnect", "5s", "--require", "ledger", "--allow", "lost").begin()
 	g.says("measure")
-	time.Sleep(time.Second) // some are to be delivered before
+	g.delivers()
 	kill(server)
 	time.Sleep(3 * time.Second) // for back-offs of seconds
 	serve(t)

@@ -143,7 +143,10 @@ type Phase struct {
 type Verdict struct {
 	Verdict string `json:"verdict"` // valid, generator-limited, link-limited, invalid
 	Limit   string `json:"limit"`   // server, generator, link, both, none
-	Partial bool   `json:"partial"` // ended early: interrupted, or the target died
+	// Disturbed: the generator's limit is its machine, of which others had a part
+	// that it needed.
+	Disturbed bool `json:"disturbed,omitempty"`
+	Partial   bool `json:"partial"` // ended early: interrupted, or the target died
 	// Interrupted: somebody ended the run, which is not the target's doing.
 	Interrupted bool     `json:"interrupted,omitempty"`
 	Reasons     []string `json:"reasons"`
@@ -234,13 +237,6 @@ type Apart struct {
 	Missing     uint64 `json:"missing"`   // not here at the end: lost, or still waiting
 	Duplicated  uint64 `json:"duplicated"`
 	Reordered   uint64 `json:"reordered"`
-}
-
-// Failure is one kind of failure of the target with its first example.
-type Failure struct {
-	Bucket string `json:"bucket"` // refused, reset, timeout, handshake-status, handshake-timeout, bad-accept-key, tls-expired, closed-1008, protocol-masked, …
-	Count  uint64 `json:"count"`
-	First  string `json:"first"`
 }
 
 // Metric is one number with its unit and direction.

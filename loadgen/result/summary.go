@@ -46,6 +46,12 @@ var limits = map[string]string{
 	"none":      "neither server nor generator was at its limit",
 }
 
+// disturbed are the same where others had the generator's machine.
+var disturbed = map[string]string{
+	"generator": "the generator's machine was the limit, not the server",
+	"both":      "server and the generator's machine both were at their limit",
+}
+
 func (s *summary) verdict() {
 	v := s.r.Verdict
 	s.line("%s: %s", s.r.Scenario.Name, s.r.Scenario.Question)
@@ -57,6 +63,9 @@ func (s *summary) verdict() {
 		partial = " (partial: the run ended early)"
 	}
 	plain, known := limits[v.Limit]
+	if v.Disturbed {
+		plain, known = disturbed[v.Limit]
+	}
 	if !known {
 		plain = v.Limit
 	}
@@ -164,7 +173,7 @@ func (s *summary) quantiles() {
 		// Arrival is the target's; reading adds this generator's own queue.
 		rows = []row{{"sent_delivery", "round trip by arrival (server)"}, {"read_delivery", "round trip by read (with generator)"}}
 	}
-	rows = append(rows, row{"first", "first subscriber"}, row{"median", "median subscriber"}, row{"completion", "completion"}, row{"spread", "spread"}, row{"slow_delivery", "slow delivery"}, row{"recovery", "recovery"}, row{"read_lag", "read lag"})
+	rows = append(rows, row{"first", "first subscriber"}, row{"median", "median subscriber"}, row{"completion", "completion"}, row{"spread", "spread"}, row{"slow_delivery", "slow delivery, at most"}, row{"recovery", "recovery"}, row{"read_lag", "read lag"})
 	if !s.r.Scenario.ClosedLoop() { // without due times there is nothing to lag behind
 		rows = append(rows, row{"send_lag", "send lag"})
 	}
@@ -199,6 +208,9 @@ func (s *summary) quantiles() {
 	s.line("\n%s", t.Render())
 	if marked {
 		s.line("* rests on fewer than 10/(1-q) publications and gates nothing")
+	}
+	if m, _, observed := s.r.Metric("slow_delivery.exact_share"); observed {
+		s.line("Slow delivery is an upper bound: %s %% of the arrivals have a time stamp of their own, and what waits in a small receive buffer shares the last one's.", digits(100*m.Value))
 	}
 	if contributed := Contribution(s.r); contributed != "" {
 		s.line("%s", contributed)

@@ -69,3 +69,39 @@ func TestSummaryOfObjectivesAndAbsentSources(t *testing.T) {
 		}
 	}
 }
+
+func TestSummaryNamesTheLimit(t *testing.T) {
+	for _, row := range []struct {
+		limit     string
+		disturbed bool
+		want      string
+	}{
+		{"generator", false, "VALID: the generator was the limit, not the server\n"},
+		{"generator", true, "VALID: the generator's machine was the limit, not the server\n"},
+		{"both", false, "VALID: server and generator both were at their limit\n"},
+		{"both", true, "VALID: server and the generator's machine both were at their limit\n"},
+		{"none", false, "VALID: neither server nor generator was at its limit\n"},
+	} {
+		r := sample(t)
+		r.Verdict = Verdict{Verdict: "valid", Limit: row.limit, Disturbed: row.disturbed}
+		var b strings.Builder
+		if err := Summary(&b, r); err != nil || !strings.Contains(b.String(), row.want) {
+			t.Errorf("no line %q in (%v)\n%s", row.want, err, b.String())
+		}
+	}
+}
+
+func TestSummaryOfSlowReaders(t *testing.T) {
+	r := sample(t)
+	r.Metrics["slow_delivery.p50"] = Metric{Value: 0.45, Unit: "seconds", N: 400}
+	r.Metrics["slow_delivery.exact_share"] = Metric{Value: 0.025, Unit: "1", N: 400}
+	var b strings.Builder
+	if err := Summary(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nslow delivery, at most", "Slow delivery is an upper bound: 2.50 % of the arrivals have a time stamp of their own"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}

@@ -25,7 +25,7 @@ var (
 
 	scalars = map[string]string{
 		"connections_per_second": Number, "deliveries_per_second": Number,
-		"connections.deflated_share": Number, "stamps.exact_share": Number,
+		"connections.deflated_share": Number, "stamps.exact_share": Number, "slow_delivery.exact_share": Number,
 		"generator.gc_pause.total": Seconds, "generator.gc_pause.max": Seconds,
 		"recovery_seconds": Seconds,
 		"churn.left":       Number, "churn.joined": Number, "reconnects": Number,
@@ -42,8 +42,8 @@ var (
 	known = catalogue()
 )
 
-// catalogue maps every name to its unit.
-func catalogue() map[string]string {
+// Metrics maps the name of every metric that a result may have to its unit.
+func Metrics() map[string]string {
 	all := maps.Clone(scalars)
 	for _, of := range distributions {
 		for _, q := range quantiles {
@@ -53,6 +53,12 @@ func catalogue() map[string]string {
 	for name, unit := range readings {
 		all["target."+name], all["generator."+name] = unit, unit
 	}
+	return all
+}
+
+// catalogue maps every name to its unit.
+func catalogue() map[string]string {
+	all := Metrics()
 	for _, name := range entries {
 		all[name] = Number
 	}

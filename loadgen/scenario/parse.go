@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -35,12 +37,26 @@ func Set(key, value, flag string) Option {
 	return func(o *options) { o.sets = append(o.sets, setting{key, value, flag}) }
 }
 
+// maxFile is the largest scenario file that is read, in bytes.
+const maxFile = 1 << 20
+
+// byteOrderMark may stand before YAML (YAML 1.2 §5.2).
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // Load reads a scenario file. Every error but that of reading the file is a
 // [Problems].
 func Load(path string, opts ...Option) (Scenario, error) {
-	src, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return Scenario{}, fmt.Errorf("load scenario: %w", err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return Scenario{}, fmt.Errorf("load scenario: %w", err)
+	}
+	if len(src) > maxFile {
+		return Scenario{}, fmt.Errorf("load scenario: %s holds more than %d bytes, and is none", path, maxFile)
 	}
 	return Parse(path, src, opts...)
 }
@@ -50,6 +66,7 @@ func Load(path string, opts ...Option) (Scenario, error) {
 // are errors, all of them reported at once. The toy block is checked whether it
 // is applied or not. Errors are [Problems].
 func Parse(name string, src []byte, opts ...Option) (Scenario, error) {
+	src = bytes.TrimPrefix(src, byteOrderMark)
 	document, err := parser.ParseBytes(src, 0)
 	if err != nil {
 		return Scenario{}, syntaxProblem(name, src, err)

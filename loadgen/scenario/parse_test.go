@@ -89,7 +89,7 @@ func TestDependentDefaults(t *testing.T) {
 			[]Condition{{Metric: "lost", Op: "==", Unit: Number}, {Metric: "sent", Op: ">", Value: 5, Unit: Number}}},
 		{"headers=X-A:b,c", func(s Scenario) any { return s.Headers }, []Header{{"X-A", "b,c"}}},
 		{"allow=lost", func(s Scenario) any { return []any{s.Allows("lost"), s.Allows("corrupt")} }, []any{true, false}},
-		{"require=cpu", func(s Scenario) any { return []any{s.Requires("cpu"), s.Requires("ledger")} }, []any{true, false}},
+		{"require=cpu", func(s Scenario) any { return s.Require }, []string{"cpu"}},
 	} {
 		s, err := New(settings(row.settings)...)
 		if err != nil || !reflect.DeepEqual(row.got(s), row.want) {
@@ -241,7 +241,7 @@ func TestProblems(t *testing.T) {
 		{"publishers: 0", []string{`2:1: publishers: 0 is out of range; want 1 to 16777216`}},
 		{"rooms: 3\npublishers: 4", []string{`3:1: publishers: 4 publishers for 3 rooms; want a multiple of rooms, the next is 6`}},
 		{"rate: 0", []string{`2:1: rate: a fan-out needs a rate above 0; want for example "10/s"`}},
-		{"connections: 0\nrooms: 1", []string{`2:1: connections: 0 is out of range; want 1 to 16777216`, `3:1: rooms: 1 rooms for 0 connections; want 1 to connections`}},
+		{"connections: 0\nrooms: 1", []string{`2:1: connections: 0 is out of range; want 1 to 16777216`}},
 		{"version: 0", []string{`2:1: version: 0 is out of range; want 1 or more`}},
 		{"workload: fan-out", []string{`2:1: workload: "fan-out" is unknown; did you mean "fanout"?; want fanout, echo or connect`}},
 		{"workload: echo\nrooms: 3", []string{`3:1: rooms: is not for workload echo; leave it out`}},
@@ -363,6 +363,19 @@ func TestFilesThatAreNoScenario(t *testing.T) {
 		if _, err := Parse("x.yaml", []byte(src)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", src, err, want)
 		}
+	}
+}
+
+func TestAByteOrderMarkIsNoKey(t *testing.T) {
+	if s, err := Parse("x.yaml", []byte("\xef\xbb\xbfquestion: q\r\nrooms: 3\r\n")); err != nil || s.Rooms != 3 {
+		t.Errorf("%d rooms, want 3 (%v)", s.Rooms, err)
+	}
+}
+
+func TestAFileWithoutAnEndIsNoScenario(t *testing.T) {
+	const want = "load scenario: /dev/zero holds more than 1048576 bytes, and is none"
+	if _, err := Load("/dev/zero"); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

@@ -97,8 +97,8 @@ const (
 	AllowMisrouted  = "misrouted"
 )
 
-// Allowances returns every ledger entry that Allow may list.
-func Allowances() []string {
+// allowances are every ledger entry that Allow may list.
+func allowances() []string {
 	return []string{AllowLost, AllowDuplicated, AllowReordered, AllowCorrupt, AllowMisrouted}
 }
 
@@ -202,9 +202,6 @@ type Scenario struct {
 
 // ClosedLoop: publications follow upon replies instead of a timetable.
 func (s Scenario) ClosedLoop() bool { return s.Workload == Echo && s.Rate == 0 }
-
-// Requires: the run is only valid if this metric group is.
-func (s Scenario) Requires(group string) bool { return slices.Contains(s.Require, group) }
 
 // Allows: this ledger entry does not fail the run.
 func (s Scenario) Allows(entry string) bool { return slices.Contains(s.Allow, entry) }

@@ -122,8 +122,10 @@ func (c *checker) arrivals() {
 }
 
 func (c *checker) fanout() {
-	c.want(c.Rooms >= 1 && c.Rooms <= c.Connections, "rooms",
-		"%d rooms for %d connections; want 1 to connections", c.Rooms, c.Connections)
+	if c.Connections >= 1 { // else that is what is wrong
+		c.want(c.Rooms >= 1 && c.Rooms <= c.Connections, "rooms",
+			"%d rooms for %d connections; want 1 to connections", c.Rooms, c.Connections)
+	}
 	c.within("publishers", c.Publishers, 1, MaxConnections)
 	if c.Rooms >= 1 && c.Publishers >= 1 {
 		c.want(c.Publishers%c.Rooms == 0, "publishers",
@@ -190,7 +192,7 @@ func (c *checker) names() {
 	c.want(c.LatencyFrom == FromDue || c.LatencyFrom == FromSent, "latency-from",
 		"%q is unknown; want due or sent", c.LatencyFrom)
 	c.list("require", c.Require, Groups())
-	c.list("allow", c.Allow, Allowances())
+	c.list("allow", c.Allow, allowances())
 }
 
 // list notes names that are unknown or stand twice.

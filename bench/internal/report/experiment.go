@@ -75,8 +75,8 @@ var tones = map[compare.Verdict]string{
 	compare.Inconclusive: "doubtful", compare.Invalid: "bad",
 }
 
-// ExperimentWords says what a comparison's verdict means.
-func ExperimentWords(v compare.Verdict) string {
+// experimentWords says what a comparison's verdict means.
+func experimentWords(v compare.Verdict) string {
 	return map[compare.Verdict]string{
 		compare.Regression:   "The candidate is worse, by more than the minimum effect.",
 		compare.Improvement:  "The candidate is better, by more than the minimum effect.",
@@ -94,7 +94,7 @@ func newComparisonView(e *experiment.Experiment, runs map[string]Run) (*comparis
 	v := &comparisonView{
 		shell: s, Title: fmt.Sprintf("%s → %s", e.Baseline.Name, e.Candidate.Name),
 		Started: e.Started.UTC().Format("2006-01-02 15:04:05 UTC"),
-		Tone:    tones[e.Verdict], Verdict: string(e.Verdict), Words: ExperimentWords(e.Verdict),
+		Tone:    tones[e.Verdict], Verdict: string(e.Verdict), Words: experimentWords(e.Verdict),
 		Baseline: e.Baseline.String(), Candidate: e.Candidate.String(),
 		Factors: sorted(e.Environment.Factors), Detail: sorted(e.Environment.Detail),
 		Design: design(e),

@@ -75,8 +75,8 @@ func newView(run Run) (*view, error) {
 		Started:  r.Times.Started.UTC().Format("2006-01-02 15:04:05 UTC"),
 		Subject:  subjectLine(r.Subject),
 		Tone:     tone(r),
-		Verdict:  VerdictWords(r.Verdict),
-		Limit:    LimitWords(r.Verdict.Limit),
+		Verdict:  verdictWords(r.Verdict),
+		Limit:    limitWords(r.Verdict),
 		Reasons:  r.Verdict.Reasons,
 		Tiles:    tiles(r),
 		Table:    percentileTable(r),
@@ -141,8 +141,8 @@ func tone(r *result.Result) string {
 	}
 }
 
-// VerdictWords says what a verdict means.
-func VerdictWords(v result.Verdict) string {
+// verdictWords says what a verdict means.
+func verdictWords(v result.Verdict) string {
 	words := map[string]string{
 		"valid":             "Valid: every metric that the scenario requires can be trusted.",
 		"generator-limited": "Generator-limited: a required metric measures the generator, not the target.",
@@ -158,14 +158,20 @@ func VerdictWords(v result.Verdict) string {
 	return words
 }
 
-// LimitWords says what a limit means.
-func LimitWords(limit string) string {
+// limitWords says what a limit means.
+func limitWords(v result.Verdict) string {
+	limit := v.Limit
+	if v.Disturbed { // others had a part of the generator's machine
+		limit += ", disturbed"
+	}
 	words := map[string]string{
-		"server":    "The server was the limit: it carried as much as it could here.",
-		"generator": "The generator was the limit: how much more the server could carry is not known.",
-		"both":      "Server and generator were both at their limit.",
-		"link":      "The link was the limit: how much more the server could carry is not known.",
-		"none":      "Neither server nor generator was at its limit.",
+		"server":               "The server was the limit: it carried as much as it could here.",
+		"generator":            "The generator was the limit: how much more the server could carry is not known.",
+		"both":                 "Server and generator were both at their limit.",
+		"generator, disturbed": "The generator's machine was the limit, of which others had a part: how much more the server could carry is not known.",
+		"both, disturbed":      "The server and the generator's machine, of which others had a part, were both at their limit.",
+		"link":                 "The link was the limit: how much more the server could carry is not known.",
+		"none":                 "Neither server nor generator was at its limit.",
 	}[limit]
 	if words == "" {
 		return "What the limit was is not known."

@@ -152,6 +152,11 @@ type Account struct {
 	MissingStamps uint64 `json:"missing_stamps"`
 	// ClampedStamps were later than their read and count as the read.
 	ClampedStamps uint64 `json:"clamped_stamps"`
+	// SlowExactStamps is the same as ExactStamps of the deliveries to slow
+	// subscribers, which are in none of the counts above. The kernel merges what
+	// waits in a receive buffer and keeps the last segment's stamp; whatever is
+	// read of it a part at a time has a bound.
+	SlowExactStamps uint64 `json:"slow_exact_stamps"`
 	// ClockSteps is how often CLOCK_REALTIME was seen to jump.
 	ClockSteps uint64 `json:"clock_steps"`
 

@@ -140,7 +140,7 @@ func (r *receiver) message(c *conn, m message, last bool) (err error) {
 		return nil
 	}
 	if c.marks&apart != 0 {
-		r.slowly(c, said)
+		r.slowly(c, said, last)
 		return nil
 	}
 	if !r.account.Arrive(int(c.cell+said.slot), said.sequence).First() {

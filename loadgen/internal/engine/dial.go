@@ -11,6 +11,7 @@ import (
 
 	"fanbench/loadgen/internal/clock"
 	"fanbench/loadgen/internal/plan"
+	"fanbench/loadgen/result"
 	"fanbench/server/deflate"
 )
 
@@ -104,7 +105,7 @@ func (r *receiver) connect(slot int) {
 	}
 	c.fd = int32(fd)
 	if err := r.watchConn(unix.EPOLL_CTL_ADD, c); err != nil {
-		r.fail(c, bucketSocket, "watch socket: "+err.Error())
+		r.fail(c, result.BucketSocket, "watch socket: "+err.Error())
 		return
 	}
 	if err := unix.Connect(fd, d.target); err != nil && err != unix.EINPROGRESS {
@@ -181,7 +182,7 @@ func (r *receiver) sendFresh(c *conn, b []byte) (written bool) {
 		return false
 	}
 	if n < len(b) {
-		r.fail(c, bucketSocket, fmt.Sprintf("write handshake: the socket took %d of %d bytes", n, len(b)))
+		r.fail(c, result.BucketSocket, fmt.Sprintf("write handshake: the socket took %d of %d bytes", n, len(b)))
 		return false
 	}
 	return true

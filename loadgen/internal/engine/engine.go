@@ -25,6 +25,7 @@ import (
 	"fanbench/loadgen/internal/clock"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/latency"
+	"fanbench/loadgen/result"
 )
 
 // Engine runs one worker's share of a plan. Its methods may be called from any
@@ -113,23 +114,21 @@ func (e *Engine) Ramp(ctx context.Context) Ramp {
 			<-ramps[i].done
 		}
 	}
-	result := Ramp{Requested: len(e.share.Connections), Connect: e.connect}
+	outcome := Ramp{Requested: len(e.share.Connections), Connect: e.connect}
 	last := start
-	var all failures
 	for i, r := range e.receivers {
 		p := ramps[i]
-		result.Opened += p.opened
-		result.Deflated += p.deflated
-		result.NotAttempted += len(r.conns) - p.begun
+		outcome.Opened += p.opened
+		outcome.Deflated += p.deflated
+		outcome.NotAttempted += len(r.conns) - p.begun
 		last = max(last, p.last)
-		r.call(func() { all.merge(r.failures...) })
+		r.call(func() { outcome.Failures = result.AddFailures(outcome.Failures, r.failures...) })
 		if err := e.connect.Merge(p.connect); err != nil {
 			panic(err) // one geometry everywhere
 		}
 	}
-	result.Failures = all.sorted()
-	result.Seconds = time.Duration(last - start).Seconds()
-	return result
+	outcome.Seconds = time.Duration(last - start).Seconds()
+	return outcome
 }
 
 // Begin starts a phase: each publication is due at its place in the timetable

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strconv"
 
 	"github.com/gobwas/ws"
@@ -16,9 +14,9 @@ import (
 	"fanbench/server/frame"
 )
 
-// Buckets of failures. What they hold is the target's or the host's doing.
-// Their number is bounded: the close codes that a Close frame may have are some
-// 2,000.
+// Buckets of failures that are the target's doing, or that of the way to it;
+// package result has those of this machine. Their number is bounded: the close
+// codes that a Close frame may have are some 2,000.
 const (
 	bucketRefused         = "refused"                 // connect: ECONNREFUSED
 	bucketReset           = "reset"                   // the target reset the connection
@@ -36,10 +34,7 @@ const (
 	bucketNoName          = "dns-no-such-name"        // the target's name is not known
 	bucketNameTimeout     = "dns-timeout"             // no answer to the look-up in time
 	bucketName            = "dns"                     // any other failure of the look-up
-	bucketPorts           = "ports-exhausted"         // EADDRNOTAVAIL
-	bucketDescriptors     = "descriptors"             // EMFILE, ENFILE
 	bucketUnreachable     = "unreachable"             // no route to the target
-	bucketSocket          = "socket"                  // any other error of a socket
 	bucketAnswer          = "handshake-answer"        // an answer that breaks RFC 6455 §4.1
 	bucketProtocol        = "protocol-"               // the target broke RFC 6455; the reason follows
 	bucketClosed          = "closed"                  // the end of an open connection without a Close frame
@@ -60,27 +55,7 @@ const (
 type failures []result.Failure
 
 func (f *failures) add(bucket, example string) {
-	f.merge(result.Failure{Bucket: bucket, Count: 1, First: example})
-}
-
-func (f *failures) merge(more ...result.Failure) {
-	for _, m := range more {
-		i := slices.IndexFunc(*f, func(have result.Failure) bool { return have.Bucket == m.Bucket })
-		if i < 0 {
-			*f = append(*f, m)
-			continue
-		}
-		(*f)[i].Count += m.Count
-	}
-}
-
-// sorted returns a copy, most frequent first.
-func (f failures) sorted() []result.Failure {
-	list := slices.Clone(f)
-	slices.SortStableFunc(list, func(a, b result.Failure) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Bucket, b.Bucket))
-	})
-	return list
+	*f = result.AddFailures(*f, result.Failure{Bucket: bucket, Count: 1, First: example})
 }
 
 // note counts a failure of a connection, without its secrets.
@@ -134,9 +109,9 @@ func bucketOf(err error) string {
 		{unix.ECONNRESET, bucketReset},
 		{unix.EPIPE, bucketReset},
 		{unix.ETIMEDOUT, bucketTimeout},
-		{unix.EADDRNOTAVAIL, bucketPorts},
-		{unix.EMFILE, bucketDescriptors},
-		{unix.ENFILE, bucketDescriptors},
+		{unix.EADDRNOTAVAIL, result.BucketPorts},
+		{unix.EMFILE, result.BucketDescriptors},
+		{unix.ENFILE, result.BucketDescriptors},
 		{unix.ENETUNREACH, bucketUnreachable},
 		{unix.EHOSTUNREACH, bucketUnreachable},
 	} {
@@ -144,5 +119,5 @@ func bucketOf(err error) string {
 			return b.bucket
 		}
 	}
-	return bucketSocket
+	return result.BucketSocket
 }

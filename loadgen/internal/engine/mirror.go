@@ -44,7 +44,7 @@ type Conversation struct {
 // handshake in its own way.
 func (c Conversation) Unreachable() bool {
 	switch c.Ended.Bucket {
-	case bucketRefused, bucketTimeout, bucketUnreachable, bucketPorts, bucketDescriptors:
+	case bucketRefused, bucketTimeout, bucketUnreachable, result.BucketPorts, result.BucketDescriptors:
 		return !c.Opened
 	}
 	return false

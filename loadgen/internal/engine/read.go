@@ -8,6 +8,7 @@ import (
 
 	"fanbench/loadgen/internal/ledger"
 	"fanbench/loadgen/internal/plan"
+	"fanbench/loadgen/result"
 	"fanbench/loadgen/scenario"
 )
 
@@ -98,12 +99,11 @@ func (e *Engine) Settle(closing []Closing) Account {
 	var a Account
 	agree := true
 	records := make([]record, e.timetable.total)
-	var all failures
 	readings := e.gather(nil)
 	for i, r := range e.receivers {
 		r.call(func() {
 			agree = r.settle(sent, &a) && agree
-			all.merge(r.failures...)
+			a.Failures = result.AddFailures(a.Failures, r.failures...)
 			mergeRecords(records, r.records)
 			a.LoopCPU = append(a.LoopCPU, readings[i].cpu-r.atBegin)
 		})
@@ -112,7 +112,6 @@ func (e *Engine) Settle(closing []Closing) Account {
 		a.SenderScheduling = e.sender.before.way
 		a.LoopCPU = append(a.LoopCPU, readings[len(readings)-1].cpu-e.sender.atBegin)
 	})
-	a.Failures = all.sorted()
 	a.Ledger.GapsAgree = agree
 	a.Histograms = e.totals.named()
 	a.Publications = e.publications(records)
@@ -222,6 +221,7 @@ func (n arrivals) add(a *Account) {
 	a.BoundStamps += n.bound
 	a.MissingStamps += n.missing
 	a.ClampedStamps += n.clamped
+	a.SlowExactStamps += n.slowExact
 	a.FilledBuffers += n.filled
 	a.FilledConnections += n.filledConns
 	a.Reads += n.reads

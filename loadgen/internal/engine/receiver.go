@@ -104,6 +104,7 @@ type arrivals struct {
 	bound            uint64
 	missing          uint64
 	clamped          uint64
+	slowExact        uint64
 	left             uint64
 	away             uint64 // of those that left, just now
 	returned         uint64
@@ -176,7 +177,7 @@ func (r *receiver) read(c *conn) int {
 		r.lose(c, errno)
 		return 0
 	}
-	r.arrived(stamp, n < len(r.inlet.buffer))
+	r.arrived(stamp, n < int(r.inlet.vector.Len))
 	r.take(c, r.inlet.buffer[:n])
 	return n
 }

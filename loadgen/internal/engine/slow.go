@@ -128,13 +128,17 @@ func (e *Engine) release() {
 	}
 }
 
-// slowly accounts for a delivery to a slow subscriber.
-func (r *receiver) slowly(c *conn, said *seen) {
+// slowly accounts for a delivery to a slow subscriber. last says that nothing
+// follows it in its read.
+func (r *receiver) slowly(c *conn, said *seen, last bool) {
 	if r.slow.released || c.marks&silent != 0 {
 		return
 	}
 	if r.slow.account.Arrive(int(c.cell+said.slot), said.sequence).First() && said.measured {
 		r.recorded.record(slowDelivery, r.at-said.due)
+		if r.stamped == own && last {
+			r.counts.slowExact++
+		}
 	}
 }
 

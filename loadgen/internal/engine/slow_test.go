@@ -60,8 +60,9 @@ func TestSlowReaders(t *testing.T) {
 			if got.Subscribers != 2 || got.Ended != 2 || got.Expected != 2*l.Sent || got.Missing == 0 || got.Expected != got.Delivered+got.Missing {
 				t.Errorf("slow %+v", got)
 			}
-			if n := a.Histograms[SlowDelivery].Count(); n > int64(got.Delivered) || pace != "0B/s" && n == 0 {
-				t.Errorf("%d latencies of %d slow deliveries", n, got.Delivered)
+			n := a.Histograms[SlowDelivery].Count()
+			if n > int64(got.Delivered) || pace != "0B/s" && n == 0 || a.SlowExactStamps > uint64(n) {
+				t.Errorf("%d delivery latencies of %d slow deliveries, %d exact", n, got.Delivered, a.SlowExactStamps)
 			}
 			wantFailure(t, a.Failures, bucketSlow, 2, "")
 		})
@@ -135,10 +136,17 @@ func TestPaceIsKept(t *testing.T) {
 		if r.counts.readBytes != want {
 			t.Fatalf("beat %d: %d bytes read, want %d", beat, r.counts.readBytes, want)
 		}
+		if beat > 0 && r.stamped != shared { // with what was left
+			t.Errorf("beat %d: the stamp of a part read is %d, want %d", beat, r.stamped, shared)
+		}
 		r.readSlowly(now + 1) // not yet
 		now += int64(slowBeat)
 		if beat >= 2 {
 			now += int64(10 * slowBeat) // a stall saves up two beats, not ten
 		}
+	}
+	r.slow.pace = 1e6
+	if r.readSlowly(now); r.stamped != own {
+		t.Errorf("the stamp of all that was left is %d, want %d", r.stamped, own)
 	}
 }

@@ -36,9 +36,9 @@ type Need struct {
 // Descriptors is how many one worker needs.
 func (n Need) Descriptors() int { return n.PerWorker() + reservedDescriptors }
 
-// Loopback reports whether the target is on this host, so that both ends of a
+// loopback reports whether the target is on this host, so that both ends of a
 // connection take from it.
-func (n Need) Loopback() bool { return n.Target.IsLoopback() }
+func (n Need) loopback() bool { return n.Target.IsLoopback() }
 
 // PerWorker is the most connections that one worker holds.
 func (n Need) PerWorker() int { return ceilDivide(n.Connections, max(1, n.Workers)) }
@@ -202,7 +202,7 @@ func listenQueue(h Host, n Need) (Problem, bool) {
 	// A queue longer than the limit is cut in silence, and a SYN that finds it
 	// full is tried again after a second: the connect times would be the
 	// queue's, not the target's.
-	if h.Somaxconn == 0 || !n.Loopback() || n.InFlight <= h.Somaxconn {
+	if h.Somaxconn == 0 || !n.loopback() || n.InFlight <= h.Somaxconn {
 		return Problem{}, false
 	}
 	return Problem{
@@ -247,7 +247,7 @@ func MemoryBytes(n Need) uint64 {
 }
 
 func ends(n Need) int {
-	if n.Loopback() {
+	if n.loopback() {
 		return 2
 	}
 	return 1

@@ -43,7 +43,7 @@ func (c *conductor) metrics(histograms map[string]*latency.Histogram, publicatio
 	c.cost(m)
 	c.memory(m)
 	c.movement(m)
-	c.instrument(m)
+	c.instrument(m, histograms)
 	c.machine(m)
 	return m
 }
@@ -100,17 +100,21 @@ func (c *conductor) memory(m measured) {
 }
 
 // instrument is what the generator says of itself.
-func (c *conductor) instrument(m measured) {
-	var exact, all, glued uint64
+func (c *conductor) instrument(m measured, histograms map[string]*latency.Histogram) {
+	var exact, all, glued, slowExact uint64
 	var pauses int64
 	var total, longest time.Duration
 	for _, a := range c.accounts {
 		glued += a.Glued
+		slowExact += a.SlowExactStamps
 		exact += a.ExactStamps
 		all += a.ExactStamps + a.BoundStamps + a.MissingStamps
 		pauses += a.GCPauses
 		total += a.GCPauseTotal
 		longest = max(longest, a.GCPauseMax)
+	}
+	if h := histograms[engine.SlowDelivery]; h != nil {
+		m.add("slow_delivery.exact_share", per(number(float64(slowExact)), uint64(h.Count())), "1", "higher", uint64(h.Count()))
 	}
 	if glued > 0 {
 		m.add("glued_frames", number(float64(glued)), "1", "", 0)

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"fanbench/loadgen/internal/engine"
@@ -92,7 +91,7 @@ func (c *conductor) addRamps(ramps []engine.Ramp) rampTotals {
 		sum.opened += r.Opened
 		sum.given += r.NotAttempted
 		sum.deflated += r.Deflated
-		sum.failures = addFailures(sum.failures, r.Failures)
+		sum.failures = result.AddFailures(sum.failures, r.Failures...)
 		sum.seconds = max(sum.seconds, r.Seconds)
 		if r.Connect == nil {
 			continue
@@ -103,28 +102,6 @@ func (c *conductor) addRamps(ramps []engine.Ramp) rampTotals {
 			c.merged(sum.connect.Merge(r.Connect))
 		}
 	}
-	return sum
-}
-
-// addFailures merges by bucket, most frequent first.
-func addFailures(sum, more []result.Failure) []result.Failure {
-	for _, f := range more {
-		at := slices.IndexFunc(sum, func(s result.Failure) bool { return s.Bucket == f.Bucket })
-		if at < 0 {
-			sum = append(sum, f)
-		} else {
-			sum[at].Count += f.Count
-		}
-	}
-	slices.SortStableFunc(sum, func(a, b result.Failure) int {
-		switch {
-		case a.Count > b.Count:
-			return -1
-		case a.Count < b.Count:
-			return 1
-		}
-		return 0
-	})
 	return sum
 }
 

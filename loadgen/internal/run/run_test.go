@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -269,13 +268,5 @@ func TestTheSeriesHasARowForEachSecond(t *testing.T) {
 		if !shown[phase] {
 			t.Errorf("no progress line of phase %s", phase)
 		}
-	}
-}
-
-func TestFailuresAreMergedByBucket(t *testing.T) {
-	sum := addFailures(nil, []result.Failure{{Bucket: "reset", Count: 1, First: "a"}, {Bucket: "refused", Count: 2, First: "b"}})
-	sum = addFailures(sum, []result.Failure{{Bucket: "reset", Count: 4, First: "c"}})
-	if got := fmt.Sprint(sum); got != "[{reset 5 a} {refused 2 b}]" {
-		t.Errorf("merged %s", got)
 	}
 }

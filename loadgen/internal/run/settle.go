@@ -28,7 +28,7 @@ func (c *conductor) settle() {
 		addLedger(&ledger, a.Ledger)
 		addApart(&slow, a.Slow)
 		addApart(&silent, a.Silent)
-		c.result.Failures = addFailures(c.result.Failures, a.Failures)
+		c.result.Failures = result.AddFailures(c.result.Failures, a.Failures...)
 		c.detail("sender_scheduling", a.SenderScheduling)
 	}
 	if missing := c.Scenario.Workers - len(c.accounts); missing > 0 {

@@ -82,28 +82,45 @@ type Evidence struct {
 	Overrun *time.Duration
 }
 
-// Group is the metric group that a metric belongs to, by the part of its name
-// before the first dot. Lags and collection pauses belong to none: they are the
-// error bar and cannot be voided.
-func Group(metric string) string {
-	switch {
-	case strings.HasSuffix(metric, ".rss_per_connection_bytes"):
-		return scenario.GroupResident
-	case strings.HasSuffix(metric, ".cpu_per_delivery_seconds"), strings.HasSuffix(metric, ".cpu_seconds"):
-		return scenario.GroupCPU
+// none is for what no guard can void: the evidence itself, and counts and
+// readings that are what they are.
+const none = ""
+
+// groups by the part of a metric's name before the first dot, of a reading of a
+// process by the next part.
+var groups = map[string]string{
+	"delivery": scenario.GroupDelivery, "slow_delivery": scenario.GroupDelivery,
+	"first": scenario.GroupDelivery, "median": scenario.GroupDelivery, "completion": scenario.GroupDelivery,
+	"sent_delivery": scenario.GroupSentDelivery, "spread": scenario.GroupSentDelivery,
+	// A part of the time from sent.
+	"blocked": scenario.GroupSentDelivery,
+	// Of a closed loop, whose throughput is the inverse of it.
+	"read_delivery":         scenario.GroupThroughput,
+	"deliveries_per_second": scenario.GroupThroughput,
+	"connect":               scenario.GroupConnect, "connections_per_second": scenario.GroupConnect,
+	"tls_handshake": scenario.GroupConnect, "recovery": scenario.GroupConnect, "recovery_seconds": scenario.GroupConnect,
+	"rss_per_connection_bytes": scenario.GroupResident,
+	"cpu_seconds":              scenario.GroupCPU, "cpu_per_delivery_seconds": scenario.GroupCPU, "cpu_per_connection_seconds": scenario.GroupCPU,
+
+	// The error bar.
+	"send_lag": none, "read_lag": none, "gc_pause": none, "stamps": none,
+	"run_delay_share": none, "cpu_busy_share": none, "cpu_pressure_share": none, "steal_share": none, "throttled_share": none,
+	// Readings and counts.
+	"resident_bytes": none, "descriptors": none, "context_switches": none,
+	"connections": none, "churn": none, "reconnects": none, "glued_frames": none,
+}
+
+// Group is the metric group that a metric belongs to, empty for one that cannot
+// be voided.
+func Group(metric string) string { return groups[family(metric)] }
+
+// family is the part of a metric's name that stands in groups.
+func family(metric string) string {
+	first, rest, _ := strings.Cut(metric, ".")
+	if first == "generator" || first == "target" {
+		first, _, _ = strings.Cut(rest, ".")
 	}
-	family, _, _ := strings.Cut(metric, ".")
-	switch family {
-	case "delivery", "first", "median", "completion":
-		return scenario.GroupDelivery
-	case "sent_delivery", "spread":
-		return scenario.GroupSentDelivery
-	case "deliveries_per_second":
-		return scenario.GroupThroughput
-	case "connect", "connections_per_second":
-		return scenario.GroupConnect
-	}
-	return ""
+	return first
 }
 
 // Split parts metrics into those that the verdict leaves standing and those

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"fanbench/loadgen/latency"
@@ -276,13 +277,7 @@ func littlesLaw(e Evidence) (result.Guard, bool) {
 // generatorFailed: some connections failed for want of something on the
 // generator's machine.
 func generatorFailed(failures []result.Failure) bool {
-	for _, f := range failures {
-		switch f.Bucket {
-		case "no-address", "ports-exhausted", "descriptors":
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(failures, result.Failure.OwnMachine)
 }
 
 func empty(h *latency.Histogram) bool { return h == nil || h.Count() == 0 }

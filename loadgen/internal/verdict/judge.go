@@ -53,8 +53,9 @@ func Judge(e Evidence) result.Verdict {
 		Guards: guards(e), Reasons: []string{},
 	}
 	server := saturation(e)
-	machine, shared := exhausted(e)
-	v.Limit = limit(len(server) > 0 || shared, generatorBehind(v.Guards, e) || machine != "", lossy(v.Guards))
+	machine, by := exhausted(e)
+	v.Limit = limit(len(server) > 0 || by == pair, generatorBehind(v.Guards, e) || machine != "", lossy(v.Guards))
+	v.Disturbed = (v.Limit == LimitGenerator || v.Limit == LimitBoth) && (by == strangers || slices.ContainsFunc(v.Guards, disturbances))
 	v.Reasons = append(v.Reasons, server...)
 	if machine != "" {
 		v.Reasons = append(v.Reasons, machine)
@@ -106,6 +107,12 @@ func generators(g result.Guard) bool {
 		SendLag, ReadLag, GeneratorCPU, ReceiveBuffers, ExactStamps,
 		Pause, RunDelay, TargetDelay, Steal, Throttling,
 	}, g.Name)
+}
+
+// disturbances: the guard found that others had the CPUs of the generator's
+// machine.
+func disturbances(g result.Guard) bool {
+	return g.Tripped && len(g.Voids) > 0 && slices.Contains([]string{RunDelay, TargetDelay, Steal, Throttling}, g.Name)
 }
 
 // links: the guard watches the network.
@@ -199,22 +206,33 @@ func completed(e Evidence) (share float64, known bool) {
 	return measure / (measure + max(0, over.Seconds())), true
 }
 
-// exhausted says that the machine had no CPU left for the generator. shared
-// says that the target, being on it, had none left either, and that the two of
-// them used what there was.
-func exhausted(e Evidence) (found string, shared bool) {
+// users of the generator's machine.
+type users uint8
+
+const (
+	nobodyElse users = iota // than the generator
+	pair                    // the target, being on it, and the generator
+	strangers               // neither of them had a good part of it
+)
+
+// exhausted says that the machine had no CPU left for the generator, and by
+// whose use.
+func exhausted(e Evidence) (found string, by users) {
 	if e.Host.CPU == nil || e.CPUs == 0 || e.Interval <= 0 {
-		return "", false
+		return "", nobodyElse
 	}
 	busy := *over(&e.Host.CPU.Busy, e.Interval*time.Duration(e.CPUs))
 	if busy < machineShare {
-		return "", false
+		return "", nobodyElse
 	}
 	found = fmt.Sprintf("the machine's %d CPUs were busy %.0f %% of the time", e.CPUs, 100*busy)
 	if foreign, known := others(e); known && foreign > othersShare {
-		return found + fmt.Sprintf(", %.0f %% with neither target nor generator", 100*foreign), false
+		return found + fmt.Sprintf(", %.0f %% with neither target nor generator", 100*foreign), strangers
 	}
-	return found, e.Local
+	if e.Local {
+		return found, pair
+	}
+	return found, nobodyElse
 }
 
 // unobserved says which required groups have no number to be judged by.
@@ -270,7 +288,7 @@ func explainMachine(g result.Guard) string {
 	percent := func(format string) string { return fmt.Sprintf(format, 100**g.Value, 100*g.Limit) }
 	switch g.Name {
 	case ExactStamps:
-		return percent("%.3g %% of the arrivals have a time stamp of their own, limit %.3g %%; the others' latencies are upper bounds")
+		return percent("%.3g %% of the arrivals have a time stamp of their own, limit %.3g %%; the others' delivery latencies are upper bounds")
 	case LittlesLaw:
 		return fmt.Sprintf("throughput × round trip is %.3g of connections × window, limit 1 ± %.3g", *g.Value, g.Limit)
 	case Pause:

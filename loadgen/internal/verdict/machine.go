@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"fanbench/loadgen/latency"
@@ -33,10 +34,14 @@ const (
 
 // disturbed is what rests on the machine's having run the generator throughout.
 func disturbed(e Evidence) []string {
-	if e.Scenario.Workload == scenario.Connect {
+	switch s := e.Scenario; {
+	case s.Workload == scenario.Connect:
 		return []string{scenario.GroupConnect}
+	case s.Reconnect.Most > 0 || s.Churn.Rate > 0: // connections open in the stretch too
+		return append(slices.Clone(arrival), scenario.GroupConnect)
+	default:
+		return arrival
 	}
-	return arrival
 }
 
 // paused trips when a process of the generator stood still. Whatever arrived

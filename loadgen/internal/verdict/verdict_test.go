@@ -133,6 +133,9 @@ func TestJudge(t *testing.T) {
 		{"some connections refused", func(_ *testing.T, e *Evidence) {
 			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "refused", Count: 1}}
 		}, Invalid, LimitServer, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		{"some connections for any other fault of a socket", func(_ *testing.T, e *Evidence) {
+			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "socket", Count: 1}}
+		}, Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
 		{"some connections without a descriptor", func(_ *testing.T, e *Evidence) {
 			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "descriptors", Count: 1}}
 		}, Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
@@ -214,6 +217,9 @@ func TestJudge(t *testing.T) {
 		}, GeneratorLimited, LimitGenerator, "read-lag run-delay", "delivery sent-delivery throughput"},
 		{"pressure alone says that somebody waited, not who", func(_ *testing.T, e *Evidence) { e.Host.Pressure = ptr(9 * time.Second) },
 			Valid, LimitNone, "cpu-pressure", ""},
+		{"times of connections that open while measuring are disturbed too", func(t *testing.T, e *Evidence) {
+			e.Scenario, e.Standstill = asked(t, "reconnect.most=5s"), ptr(5*time.Second)
+		}, GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput connect"},
 		{"steal", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 300 * time.Millisecond },
 			GeneratorLimited, LimitGenerator, "steal", "delivery sent-delivery throughput"},
 		{"a steal of one in a hundred", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 200 * time.Millisecond }, Valid, LimitNone, "", ""},
@@ -303,6 +309,34 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Whoever has the CPUs of the generator's machine, it is not the generator.
+func TestWhoseLimitTheGeneratorsIs(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		change    func(e *Evidence)
+		limit     string
+		disturbed bool
+	}{
+		{"a generator that is late", func(e *Evidence) { e.SendLag = all(3 * time.Millisecond) }, LimitGenerator, false},
+		{"late because others had its CPUs", func(e *Evidence) { e.SendLag, e.RunDelay = all(3*time.Millisecond), ptr(0.06); busyOthers(e) }, LimitGenerator, true},
+		{"a machine full of others", func(e *Evidence) { busyOthers(e); e.Host.CPU.Busy = 19 * time.Second }, LimitGenerator, true},
+		{"of others, and a target without CPU left", func(e *Evidence) {
+			busyOthers(e)
+			e.Host.CPU.Busy, e.TargetBusiest = 19*time.Second, ptr(0.95)
+		}, LimitBoth, true},
+		{"full of target and generator", func(e *Evidence) { e.Host.CPU.Busy = 17 * time.Second }, LimitBoth, false},
+		{"steal", func(e *Evidence) { e.Host.CPU.Steal = time.Second }, LimitGenerator, true},
+		{"throttling", func(e *Evidence) { e.Host.Throttled = ptr(time.Second) }, LimitGenerator, true},
+		{"others that hold nobody up", busyOthers, LimitNone, false},
+	} {
+		e := healthy(t)
+		row.change(&e)
+		if v := Judge(e); v.Limit != row.limit || v.Disturbed != row.disturbed {
+			t.Errorf("%s: limit %s, disturbed %v; want %s, %v (%q)", row.name, v.Limit, v.Disturbed, row.limit, row.disturbed, v.Reasons)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	for _, row := range []struct {
 		change func(e *Evidence)
@@ -322,7 +356,7 @@ func TestReasons(t *testing.T) {
 		{func(e *Evidence) { e.TargetDelay = ptr(0.25); busyOthers(e) },
 			[]string{"a thread of the target waited for a CPU 25 % of the time, limit 5 %; voids delivery, sent-delivery, throughput"}},
 		{func(e *Evidence) { e.StampsExact, e.ReadLag = 80_000, all(3*time.Second) }, []string{"read lag 3s at p99, limit 2ms; voids nothing",
-			"80 % of the arrivals have a time stamp of their own, limit 90 %; the others' latencies are upper bounds; voids nothing"}},
+			"80 % of the arrivals have a time stamp of their own, limit 90 %; the others' delivery latencies are upper bounds; voids nothing"}},
 		{func(e *Evidence) { e.Host.Pressure = ptr(6 * time.Second) }, []string{"somebody waited for a CPU 60 % of the time, limit 50 %; voids nothing"}},
 		{func(e *Evidence) { e.Host.CPU.Steal = time.Second },
 			[]string{"other guests had the CPUs 5 % of the time, limit 1 %; voids delivery, sent-delivery, throughput"}},
@@ -397,15 +431,29 @@ func TestPartial(t *testing.T) {
 
 func TestGroup(t *testing.T) {
 	for metric, want := range map[string]string{
-		"delivery.p99.9": "delivery", "completion.p50": "delivery",
-		"sent_delivery.max": "sent-delivery", "spread.p90": "sent-delivery",
-		"deliveries_per_second": "throughput", "connections_per_second": "connect", "connect.p99": "connect",
-		"generator.cpu_per_delivery_seconds": "cpu", "target.cpu_seconds": "cpu",
+		"delivery.p99.9": "delivery", "completion.p50": "delivery", "first.p50": "delivery", "median.p50": "delivery",
+		"slow_delivery.p50": "delivery", "slow_delivery.exact_share": "delivery",
+		"sent_delivery.max": "sent-delivery", "spread.p90": "sent-delivery", "blocked.max": "sent-delivery",
+		"deliveries_per_second": "throughput", "read_delivery.p50": "throughput",
+		"connections_per_second": "connect", "connect.p99": "connect",
+		"tls_handshake.p99": "connect", "recovery.max": "connect", "recovery_seconds": "connect",
+		"generator.cpu_per_delivery_seconds": "cpu", "target.cpu_seconds": "cpu", "target.cpu_per_connection_seconds": "cpu",
 		"generator.rss_per_connection_bytes": "resident", "target.rss_per_connection_bytes": "resident",
-		"first.p50": "delivery", "median.p50": "delivery", "read_delivery.p50": "", "send_lag.p99": "", "read_lag.p99": "", "blocked.max": "", "generator.gc_pause.max": "", "stamps.exact_share": "",
+		"send_lag.p99": "", "read_lag.p99": "", "generator.gc_pause.max": "", "stamps.exact_share": "",
+		"generator.run_delay_share": "", "target.run_delay_share": "", "cpu_pressure_share": "", "cpu_busy_share": "",
+		"steal_share": "", "throttled_share": "",
 	} {
 		if got := Group(metric); got != want {
 			t.Errorf("%s is of group %q, want %q", metric, got, want)
+		}
+	}
+}
+
+// No metric is trusted for want of somebody's having thought of it.
+func TestEveryMetricHasAGroupOrNeedsNone(t *testing.T) {
+	for metric := range scenario.Metrics() {
+		if _, decided := groups[family(metric)]; !decided {
+			t.Errorf("%s is not among the groups", metric)
 		}
 	}
 }

@@ -19,9 +19,13 @@ import (
 	"fanbench/server/internal/http1"
 )
 
-// slice is how many members a loop writes to before it looks for reads again: some 0.1 ms of system calls. Larger ones save a
-// little of the pass and keep pings, echoes and joins waiting (docs/design.md).
-const slice = 16
+// A slice is how many members a loop writes to before it looks for reads again. Longer ones cost less CPU and keep pings, echoes and
+// joins waiting (docs/design.md), so that they are for loops that have heard nothing for a while.
+const (
+	slice      = 16 // some 0.1 ms of system calls
+	longSlice  = 128
+	quietLooks = 256 // in vain, one after the other, until slices are long
+)
 
 // A loop is the gateway's half of one of gnet's event loops. All of it belongs to who has the helm, but for el, the counters, pending
 // and what mu guards. That is the event loop's own goroutine, but for a moment now and then; see help.go.
@@ -42,6 +46,7 @@ type loop struct {
 
 	token   int32 // descriptor; -1 before it is enrolled
 	yielded bool  // a byte is on its way through the token
+	inVain  int   // looks for reads since the last read
 
 	wheel   wheel
 	resumed []*conn // taken from ready
@@ -126,7 +131,11 @@ func (l *loop) goOn() {
 func (l *loop) pass() {
 	defer l.survive(nil)
 	l.mu.Lock()
-	n := min(slice, len(l.ready))
+	budget := slice
+	if l.inVain >= quietLooks {
+		budget = longSlice
+	}
+	n := min(budget, len(l.ready))
 	l.resumed = append(l.resumed[:0], l.ready[:n]...)
 	l.ready = append(l.ready[:0], l.ready[n:]...)
 	more := len(l.ready) > 0
@@ -135,7 +144,7 @@ func (l *loop) pass() {
 		c.resume()
 	}
 	clear(l.resumed)
-	report := l.fan.Step(slice)
+	report := l.fan.Step(budget)
 	l.heed(report)
 	if more || report.More {
 		l.yield()
@@ -147,6 +156,7 @@ func (l *loop) yield() {
 	if l.yielded {
 		return
 	}
+	l.inVain++
 	if l.token >= 0 {
 		if n, _ := unix.Write(int(l.token), l.header[:1]); n == 1 {
 			l.yielded = true

@@ -79,7 +79,7 @@ func write(fd int32, b []byte) (int, error) {
 }
 
 // ringSize is how many sends one system call makes at most: as many as a slice has.
-const ringSize = slice
+const ringSize = longSlice
 
 // openRings makes a ring for each loop, or none where that cannot be had.
 func openRings(cfg Config) (rings []*uring.Ring) {
