@@ -42,6 +42,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	log := newLog(stderr, o.level())
+	if err := reschedule(); err != nil {
+		log.Warn("threads keep their turns on the CPU and their timers", "error", err)
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)

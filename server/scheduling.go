@@ -1,42 +1,61 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// turn is how long the scheduler lets a thread of this program run where others want the CPU: the least that Linux takes (since 6.12, see
-// sched_setattr(2); earlier ones take no notice). A loop that waits for a CPU in the middle of a pass has pings and echoes wait with it,
-// and a thread with short turns gets its next one soon. It gets no more of the CPU than with long ones.
-const turn = 100 * time.Microsecond
+const (
+	// turn is how long the scheduler lets a thread of this program run where others want the CPU: the least that Linux takes
+	// (since 6.12, see sched_setattr(2); earlier ones take no notice). A loop that waits for a CPU in the middle of a pass has
+	// pings and echoes wait with it, and a thread with short turns gets its next one soon. It gets no more of the CPU than with
+	// long ones.
+	turn = 100 * time.Microsecond
 
-// takeShortTurns is for all threads that the program has; those to come are as the ones that start them.
-func takeShortTurns() error {
-	const tasks = "/proc/self/task"
-	entries, err := os.ReadDir(tasks)
+	// slack is by how much a sleep may last longer (PR_SET_TIMERSLACK(2const); Linux has 50 µs). Go's scheduler has a monitor that
+	// sleeps 20 µs at a time while loops are busy, and each time takes the CPU from one of them. Nothing here has a time that is
+	// to be kept more precisely; the pass, above all, has none.
+	slack = 4 * time.Millisecond
+)
+
+// reschedule has all threads of the program scheduled so. A thread takes that from the one that starts it, and Go has started some by
+// now: so the program begins anew, as the same process. It returns when that has been done, or cannot be.
+func reschedule() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if rescheduled() {
+		return nil
+	}
+	if err := shorten(); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+	if !rescheduled() { // or it would begin for ever
+		return fmt.Errorf("the kernel takes no timer slack of %v for this thread", slack)
+	}
+	program, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("list threads: %w", err)
+		return fmt.Errorf("find this program: %w", err)
 	}
-	for _, e := range entries {
-		id, err := strconv.Atoi(e.Name())
-		if err != nil {
-			return fmt.Errorf("read %s: %w", tasks, err)
-		}
-		if err := shorten(id); err != nil && !errors.Is(err, unix.ESRCH) { // it may have ended
-			return err
-		}
-	}
-	return nil
+	return fmt.Errorf("begin %s anew: %w", program, syscall.Exec(program, os.Args, os.Environ()))
 }
 
-// shorten leaves a thread alone that somebody has given another policy.
-func shorten(thread int) error {
-	how, err := unix.SchedGetAttr(thread, 0)
+// rescheduled is by the slack, which is nobody's default.
+func rescheduled() bool {
+	set, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	return err == nil && time.Duration(set) == slack
+}
+
+// shorten leaves the thread's turns alone if somebody has given it another policy.
+func shorten() error {
+	how, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
 		return os.NewSyscallError("sched_getattr", err)
 	}
@@ -44,5 +63,5 @@ func shorten(thread int) error {
 		return nil
 	}
 	how.Runtime = uint64(turn.Nanoseconds())
-	return os.NewSyscallError("sched_setattr", unix.SchedSetAttr(thread, how, 0))
+	return os.NewSyscallError("sched_setattr", unix.SchedSetAttr(0, how, 0))
 }

@@ -2,61 +2,63 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"runtime"
-	"strconv"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
+// rescheduling is set in the process that TestReschedule has begin anew.
+const rescheduling = "FANBENCH_RESCHEDULING"
+
 // A kernel that does not know of turns says 0 for each.
-func TestShortTurns(t *testing.T) {
+func TestReschedule(t *testing.T) {
+	if os.Getenv(rescheduling) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestReschedule$", "-test.v")
+		cmd.Env = append(os.Environ(), rescheduling+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		return
+	}
+	pid := os.Getpid()
 	before, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := reschedule(); err != nil { // the first time it does not return
+		t.Fatal(err)
+	}
+	if os.Getpid() != pid {
+		t.Errorf("begun anew as process %d, not %d", os.Getpid(), pid)
 	}
 	want := uint64(0)
 	if before.Runtime > 0 {
 		want = uint64(turn)
 	}
-	if err := takeShortTurns(); err != nil {
-		t.Fatal(err)
-	}
 	const started = 8
-	ready, end := make(chan bool, started), make(chan bool)
-	defer close(end)
+	var ready, done sync.WaitGroup
+	ready.Add(started)
 	for range started {
-		go func() {
+		done.Go(func() {
 			runtime.LockOSThread() // a thread of its own
-			ready <- true
-			<-end
-		}()
+			ready.Done()
+			ready.Wait()
+			after, err := unix.SchedGetAttr(0, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if after.Runtime != want || after.Policy != before.Policy || after.Nice != before.Nice {
+				t.Errorf("turns of %d ns, policy %d, nice %d; want %d, %d and %d",
+					after.Runtime, after.Policy, after.Nice, want, before.Policy, before.Nice)
+			}
+			if !rescheduled() {
+				t.Errorf("a thread without the slack")
+			}
+		})
 	}
-	for range started {
-		<-ready
-	}
-	entries, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) < started {
-		t.Fatalf("%d threads, want %d at the least", len(entries), started)
-	}
-	for _, e := range entries {
-		id, err := strconv.Atoi(e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		after, err := unix.SchedGetAttr(id, 0)
-		if err == unix.ESRCH {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after.Runtime != want || after.Policy != before.Policy || after.Nice != before.Nice {
-			t.Errorf("thread %d: turns of %d ns, policy %d, nice %d; want %d, %d and %d",
-				id, after.Runtime, after.Policy, after.Nice, want, before.Policy, before.Nice)
-		}
-	}
+	done.Wait()
 }

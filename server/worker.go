@@ -46,9 +46,6 @@ func startWorker(o options, name string, to *backplane.Address, log *slog.Logger
 			w.close()
 		}
 	}()
-	if err := takeShortTurns(); err != nil {
-		log.Warn("threads keep their turns on the CPU", "error", err)
-	}
 	serving := make(chan struct{})
 	config, err := o.gateway()
 	if err != nil {

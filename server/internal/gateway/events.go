@@ -86,7 +86,6 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 		l := of.loop
 		l.helm.Lock()
 		defer l.helm.Unlock()
-		l.inVain = 0
 		of.traffic()
 		if l.owed.any() {
 			l.wake()

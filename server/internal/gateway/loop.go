@@ -20,11 +20,12 @@ import (
 )
 
 // A slice is how many members a loop writes to before it looks for reads again. Longer ones cost less CPU and keep pings, echoes and
-// joins waiting (docs/design.md), so that they are for loops that have heard nothing for a while.
+// joins waiting (docs/design.md), so that they are for loops that have had nobody to answer for a while: who publishes or sends a
+// pong waits for nothing.
 const (
 	slice      = 16 // some 0.1 ms of system calls
 	longSlice  = 128
-	quietLooks = 256 // in vain, one after the other, until slices are long
+	quietLooks = 256 // without an answer, one after the other, until slices are long
 )
 
 // A loop is the gateway's half of one of gnet's event loops. All of it belongs to who has the helm, but for el, the counters, pending
@@ -46,7 +47,7 @@ type loop struct {
 
 	token   int32 // descriptor; -1 before it is enrolled
 	yielded bool  // a byte is on its way through the token
-	inVain  int   // looks for reads since the last read
+	unasked int   // looks for reads since the last answer
 
 	wheel   wheel
 	resumed []*conn // taken from ready
@@ -132,7 +133,7 @@ func (l *loop) pass() {
 	defer l.survive(nil)
 	l.mu.Lock()
 	budget := slice
-	if l.inVain >= quietLooks {
+	if l.unasked >= quietLooks {
 		budget = longSlice
 	}
 	n := min(budget, len(l.ready))
@@ -156,7 +157,7 @@ func (l *loop) yield() {
 	if l.yielded {
 		return
 	}
-	l.inVain++
+	l.unasked++
 	if l.token >= 0 {
 		if n, _ := unix.Write(int(l.token), l.header[:1]); n == 1 {
 			l.yielded = true

@@ -50,6 +50,9 @@ func (c *conn) traffic() {
 
 // flush writes what the scratch has gathered.
 func (c *conn) flush() {
+	if len(c.loop.out) > 0 {
+		c.loop.unasked = 0
+	}
 	c.out(c.loop.out)
 	c.loop.out = c.loop.out[:0]
 }
