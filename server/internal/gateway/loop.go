@@ -20,12 +20,12 @@ import (
 )
 
 // A slice is how many members a loop writes to before it looks for reads again. Longer ones cost less CPU and keep pings, echoes and
-// joins waiting (docs/design.md), so that they are for loops that have had nobody to answer for a while: who publishes or sends a
-// pong waits for nothing.
+// joins waiting (docs/design.md), and publications that would go out with those of the pass. So they are for loops that nobody has been
+// waiting for: not for an answer, nor with a publication in the middle of a pass.
 const (
 	slice      = 16 // some 0.1 ms of system calls
 	longSlice  = 128
-	quietLooks = 256 // without an answer, one after the other, until slices are long
+	quietLooks = 256 // for nobody, one after the other, until slices are long
 )
 
 // A loop is the gateway's half of one of gnet's event loops. All of it belongs to who has the helm, but for el, the counters, pending
@@ -47,7 +47,7 @@ type loop struct {
 
 	token   int32 // descriptor; -1 before it is enrolled
 	yielded bool  // a byte is on its way through the token
-	unasked int   // looks for reads since the last answer
+	unasked int   // looks for reads since the last one that somebody waited for
 
 	wheel   wheel
 	resumed []*conn // taken from ready
