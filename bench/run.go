@@ -13,6 +13,7 @@ import (
 	"fanbench/bench/internal/store"
 	"fanbench/bench/internal/table"
 	"fanbench/bench/internal/trial"
+	"fanbench/loadgen/result"
 )
 
 type runCommand struct {
@@ -99,11 +100,8 @@ func (c *runCommand) work(a *app, jobs []job) error {
 // nothing else: a neighbour on the machine, as a rule, who may be gone the next
 // time. What the server did wrong is never made again.
 func voided(out trial.Outcome) bool {
-	return out.Exit == exitUntrusted && out.Result != nil && out.Result.Verdict.Verdict == verdictGenerator
+	return out.Exit == exitUntrusted && out.Result != nil && out.Result.Verdict.Verdict == result.GeneratorLimited
 }
-
-// verdictGenerator is how loadgen's results spell it.
-const verdictGenerator = "generator-limited"
 
 // trial makes one run and reports its problems.
 func (c *runCommand) trial(a *app, j job) trial.Outcome {

@@ -110,7 +110,7 @@ func judge(r *result.Result) (find.Outcome, string) {
 	}
 	generator := r.Verdict.Limit == verdict.LimitGenerator || r.Verdict.Limit == verdict.LimitLink
 	switch v := r.Verdict.Verdict; {
-	case v == verdict.GeneratorLimited, v == verdict.LinkLimited:
+	case v == result.GeneratorLimited, v == result.LinkLimited:
 		return find.Unjudged, guardNames(others)
 	case len(own) > 0 && (len(others) > 0 || generator):
 		return find.Unjudged, guardNames(slices.Concat(others, own))

@@ -157,6 +157,6 @@ func knee(a axis, c *find.Capacity) string {
 	case k.First:
 		return fmt.Sprintf("%s or below: from there on %s grows faster than %s", a.format(*k.Load), c.Latency, c.Axis)
 	default:
-		return fmt.Sprintf("%s, the next load is %s: beyond it %s grows faster than %s", a.format(*k.Load), a.format(*k.Next), c.Latency, c.Axis)
+		return fmt.Sprintf("between %s and %s: from there on %s grows faster than %s", a.format(*k.Load), a.format(*k.Next), c.Latency, c.Axis)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"fanbench/loadgen/scenario"
 )
 
 //go:embed *.yaml
@@ -35,7 +37,7 @@ func Source(name string) ([]byte, error) {
 		return src, nil
 	}
 	hint := "known: " + strings.Join(Names(), ", ")
-	if near := nearest(name, Names()); near != "" {
+	if near := scenario.Nearest(name, Names()); near != "" {
 		hint = fmt.Sprintf("did you mean %s? (%s)", near, hint)
 	}
 	return nil, fmt.Errorf("scenario %q: not in the catalogue, and a path needs a slash or ends in .yaml; %s", name, hint)
@@ -46,36 +48,4 @@ func Source(name string) ([]byte, error) {
 func IsPath(arg string) bool {
 	ext := path.Ext(arg)
 	return strings.Contains(arg, "/") || ext == ".yaml" || ext == ".yml"
-}
-
-// nearest returns the candidate with the least edit distance to s, or "" if
-// none is within half of s's length.
-func nearest(s string, candidates []string) string {
-	best, limit := "", len(s)/2+1
-	for _, c := range candidates {
-		if d := distance(s, c); d < limit {
-			best, limit = c, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

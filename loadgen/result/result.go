@@ -139,9 +139,18 @@ type Phase struct {
 	End   float64 `json:"end_seconds"`
 }
 
+// The verdicts: whether the metrics that the scenario requires can be trusted,
+// and if they cannot, what they measure instead.
+const (
+	Valid            = "valid"
+	GeneratorLimited = "generator-limited"
+	LinkLimited      = "link-limited"
+	Invalid          = "invalid"
+)
+
 // Verdict says whether the run can be trusted and what its limit was.
 type Verdict struct {
-	Verdict string `json:"verdict"` // valid, generator-limited, link-limited, invalid
+	Verdict string `json:"verdict"` // Valid, GeneratorLimited, LinkLimited or Invalid
 	Limit   string `json:"limit"`   // server, generator, link, both, none
 	// Disturbed: the generator's limit is its machine, of which others had a part
 	// that it needed.

@@ -101,16 +101,22 @@ func excerpt(lines []string, line, column int) string {
 
 // suggestion is `; did you mean "rooms"?` if one of the known names is close.
 func suggestion(found string, known []string) string {
+	if name := Nearest(found, known); name != "" {
+		return fmt.Sprintf("; did you mean %q?", name)
+	}
+	return ""
+}
+
+// Nearest is the known name that what was found is probably meant to be, or ""
+// if none is close.
+func Nearest(found string, known []string) string {
 	best, least := "", min(max(2, len(found)/3), len(found)/2)+1
 	for _, name := range known {
 		if d := distance(found, name); d < least {
 			best, least = name, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // distance is the Levenshtein distance: the least number of characters to

@@ -7,8 +7,9 @@
 package compare
 
 import (
-	"fmt"
 	"math"
+
+	"fanbench/loadgen/result"
 )
 
 // A Verdict is what can be said of a metric, or of a whole experiment.
@@ -50,35 +51,14 @@ type Metric struct {
 	Publications uint64 `json:"publications"`
 }
 
-// Faults are deliveries that went wrong where the scenario does not allow it.
-type Faults struct {
-	Lost       uint64 `json:"lost"`
-	Duplicated uint64 `json:"duplicated"`
-	Reordered  uint64 `json:"reordered"`
-	Corrupt    uint64 `json:"corrupt"`
-	Misrouted  uint64 `json:"misrouted"`
-}
-
-func (f Faults) String() string {
-	return fmt.Sprintf("lost %d, duplicated %d, reordered %d, corrupt %d, misrouted %d",
-		f.Lost, f.Duplicated, f.Reordered, f.Corrupt, f.Misrouted)
-}
-
-func (f Faults) plus(o Faults) Faults {
-	return Faults{
-		Lost: f.Lost + o.Lost, Duplicated: f.Duplicated + o.Duplicated, Reordered: f.Reordered + o.Reordered,
-		Corrupt: f.Corrupt + o.Corrupt, Misrouted: f.Misrouted + o.Misrouted,
-	}
-}
-
 // Trial is what one trial contributes.
 type Trial struct {
 	// Values of metrics in their units. What was not measured, or cannot be
 	// trusted, is absent, never 0.
 	Values map[string]float64 `json:"values"`
 	// Publications behind the trial's delivery quantiles.
-	Publications uint64 `json:"publications"`
-	Faults       Faults `json:"faults"`
+	Publications uint64        `json:"publications"`
+	Faults       result.Faults `json:"faults"`
 	// Invalid says why the trial does not count; "" if it does.
 	Invalid string `json:"invalid,omitempty"`
 	// Directory of the run, relative to the experiment's.

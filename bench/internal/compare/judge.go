@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fanbench/bench/internal/stats"
+	"fanbench/loadgen/result"
 )
 
 // Judge weighs the pairs. It does not mind more pairs than the rules ask for;
@@ -29,7 +30,7 @@ func Judge(pairs []Pair, rules Rules) Comparison {
 		}
 		j.weigh(rules.Alpha, missing, interval)
 	}
-	failed := c.faults(sum(pairs, func(p Pair) Faults { return p.Baseline.Faults }), sum(pairs, func(p Pair) Faults { return p.Candidate.Faults }))
+	failed := c.faults(sum(pairs, func(p Pair) result.Faults { return p.Baseline.Faults }), sum(pairs, func(p Pair) result.Faults { return p.Candidate.Faults }))
 	if failed {
 		return c
 	}
@@ -187,12 +188,12 @@ func (j *Judged) within(low, high float64) string {
 }
 
 // faults judges by deliveries that went wrong; it is true if that ends it.
-func (c *Comparison) faults(baseline, candidate Faults) bool {
-	if candidate != (Faults{}) {
+func (c *Comparison) faults(baseline, candidate result.Faults) bool {
+	if candidate.Any() {
 		c.because(Regression, "deliveries of the candidate went wrong: "+candidate.String())
 		return true
 	}
-	if baseline != (Faults{}) {
+	if baseline.Any() {
 		c.because(Invalid, "deliveries of the baseline went wrong: "+baseline.String())
 	}
 	return false
@@ -218,9 +219,9 @@ func (c *Comparison) conclude() {
 
 // sum adds up one side's faults, those of void pairs too: a loss is a finding,
 // whatever became of the pair.
-func sum(pairs []Pair, of func(Pair) Faults) (all Faults) {
+func sum(pairs []Pair, of func(Pair) result.Faults) (all result.Faults) {
 	for _, p := range pairs {
-		all = all.plus(of(p))
+		all = all.Plus(of(p))
 	}
 	return all
 }

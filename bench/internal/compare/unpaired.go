@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fanbench/bench/internal/stats"
+	"fanbench/loadgen/result"
 )
 
 // Unpaired judges stored runs of two servers that were not made in pairs, a and
@@ -85,9 +86,9 @@ func logs(trials []Trial, name string) []float64 {
 	return values
 }
 
-func sumTrials(trials []Trial) (all Faults) {
+func sumTrials(trials []Trial) (all result.Faults) {
 	for _, t := range trials {
-		all = all.plus(t.Faults)
+		all = all.Plus(t.Faults)
 	}
 	return all
 }

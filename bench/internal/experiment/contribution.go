@@ -20,7 +20,7 @@ func Contribution(r *result.Result) compare.Trial {
 		t.Values[name] = m.Value
 		t.Publications = max(t.Publications, m.Publications)
 	}
-	if v := r.Verdict; v.Verdict != "valid" {
+	if v := r.Verdict; v.Verdict != result.Valid {
 		t.Invalid = v.Verdict
 		for _, g := range v.Guards {
 			if g.Tripped && len(g.Voids) > 0 {
@@ -30,26 +30,10 @@ func Contribution(r *result.Result) compare.Trial {
 		}
 	}
 	if len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && !r.Verdict.Interrupted {
-		t.Faults = faults(r)
+		t.Faults = r.Faults()
 	}
 	return t
 }
 
 // untried is a trial that was not made, or not yet.
 func untried() compare.Trial { return compare.Trial{Values: make(map[string]float64)} }
-
-// faults are the ledger's, but for those that the scenario allows.
-func faults(r *result.Result) compare.Faults {
-	count := func(entry string, n uint64) uint64 {
-		if r.Scenario.Allows(entry) {
-			return 0
-		}
-		return n
-	}
-	l := r.Ledger
-	return compare.Faults{
-		Lost: count(scenario.AllowLost, l.Lost), Duplicated: count(scenario.AllowDuplicated, l.Duplicated),
-		Reordered: count(scenario.AllowReordered, l.Reordered), Corrupt: count(scenario.AllowCorrupt, l.Corrupt),
-		Misrouted: count(scenario.AllowMisrouted, l.Misrouted),
-	}
-}

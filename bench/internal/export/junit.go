@@ -89,7 +89,7 @@ func JUnit(w io.Writer, e *experiment.Experiment) error {
 // deliveries is the test case of what went wrong in the candidate's trials.
 func deliveries(s experiment.Scenario) (name, failure, trouble, skipped string) {
 	for i, p := range s.Pairs {
-		if p.Candidate.Faults != (compare.Faults{}) {
+		if p.Candidate.Faults.Any() {
 			return "deliveries", fmt.Sprintf("pair %d: %s", i+1, p.Candidate.Faults), "", ""
 		}
 	}
@@ -110,16 +110,15 @@ func JUnitRuns(w io.Writer, runs []*result.Result) error {
 	for _, r := range runs {
 		one := suite{Name: "bench.run." + r.Scenario.Name}
 		trouble := ""
-		if r.Verdict.Verdict != "valid" {
+		if r.Verdict.Verdict != result.Valid {
 			trouble = r.Verdict.Verdict
 			if len(r.Verdict.Reasons) > 0 {
 				trouble += ": " + r.Verdict.Reasons[0]
 			}
 		}
 		one.add("valid", "", trouble, "")
-		faults := experiment.Contribution(r).Faults
 		failure := ""
-		if faults != (compare.Faults{}) {
+		if faults := experiment.Contribution(r).Faults; faults.Any() {
 			failure = faults.String()
 		}
 		one.add("deliveries", failure, "", "")

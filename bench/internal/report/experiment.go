@@ -225,7 +225,7 @@ func pairRows(s *experiment.Scenario) []pairRow {
 	for i, p := range s.Pairs {
 		row := pairRow{
 			Number: i + 1, First: "candidate", Void: p.Void(), Baseline: p.Baseline.Directory, Candidate: p.Candidate.Directory,
-			BaselineFaults: p.Baseline.Faults != compare.Faults{}, CandidateFault: p.Candidate.Faults != compare.Faults{},
+			BaselineFaults: p.Baseline.Faults.Any(), CandidateFault: p.Candidate.Faults.Any(),
 		}
 		if p.BaselineFirst {
 			row.First = "baseline"

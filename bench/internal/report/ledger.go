@@ -17,7 +17,7 @@ import (
 func ledger(r *result.Result) []entry {
 	l := r.Ledger
 	bad := map[string]bool{}
-	for _, name := range faults(r) {
+	for _, name := range r.Faults().Kinds() {
 		bad[name] = true
 	}
 	var rows []entry
@@ -45,24 +45,6 @@ func ledger(r *result.Result) []entry {
 		rows = append(rows, entry{row.name, human.Grouped(row.n), bad[row.name]})
 	}
 	return rows
-}
-
-// faults names the ledger entries that count against the target.
-func faults(r *result.Result) []string {
-	l := r.Ledger
-	var names []string
-	for _, f := range []struct {
-		name string
-		n    uint64
-	}{
-		{"lost", l.Lost}, {"duplicated", l.Duplicated}, {"reordered", l.Reordered},
-		{"corrupt", l.Corrupt}, {"misrouted", l.Misrouted},
-	} {
-		if f.n > 0 && !r.Scenario.Allows(f.name) {
-			names = append(names, f.name)
-		}
-	}
-	return names
 }
 
 // balance writes the ledger's two equations and whether the second count agrees.

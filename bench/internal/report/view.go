@@ -132,9 +132,9 @@ func subjectLine(s result.Subject) string {
 
 func tone(r *result.Result) string {
 	switch {
-	case r.Verdict.Verdict == "valid" && !r.Verdict.Partial && len(faults(r)) == 0:
+	case r.Verdict.Verdict == result.Valid && !r.Verdict.Partial && !r.Faults().Any():
 		return "good"
-	case r.Verdict.Verdict == "invalid" || len(faults(r)) > 0:
+	case r.Verdict.Verdict == result.Invalid || r.Faults().Any():
 		return "bad"
 	default:
 		return "doubtful"
@@ -144,10 +144,10 @@ func tone(r *result.Result) string {
 // verdictWords says what a verdict means.
 func verdictWords(v result.Verdict) string {
 	words := map[string]string{
-		"valid":             "Valid: every metric that the scenario requires can be trusted.",
-		"generator-limited": "Generator-limited: a required metric measures the generator, not the target.",
-		"link-limited":      "Link-limited: a required metric measures the network, not the target.",
-		"invalid":           "Invalid: a required metric cannot be trusted.",
+		result.Valid:            "Valid: every metric that the scenario requires can be trusted.",
+		result.GeneratorLimited: "Generator-limited: a required metric measures the generator, not the target.",
+		result.LinkLimited:      "Link-limited: a required metric measures the network, not the target.",
+		result.Invalid:          "Invalid: a required metric cannot be trusted.",
 	}[v.Verdict]
 	if words == "" {
 		words = v.Verdict

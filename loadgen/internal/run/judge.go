@@ -23,7 +23,7 @@ func (c *conductor) judge(all measured, histograms map[string]*latency.Histogram
 		}
 	}
 	if c.lost != nil {
-		v.Verdict = verdict.Invalid
+		v.Verdict = result.Invalid
 	}
 	c.result.Verdict = v
 	c.result.Metrics, c.result.Untrusted = verdict.Split(v, all)

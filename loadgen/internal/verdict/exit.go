@@ -28,11 +28,11 @@ func ExitCode(r *result.Result) int {
 		return ExitInterrupted
 	case tripped(Connected), tripped(TargetAlive):
 		return ExitUntrusted
-	case len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && Breached(r):
+	case len(r.Verdict.Voided(scenario.GroupLedger)) == 0 && r.Faults().Any():
 		return ExitBreach
 	case objective(r, result.ObjectiveBreached):
 		return ExitBreach
-	case r.Verdict.Verdict != Valid, objective(r, result.ObjectiveUnknown):
+	case r.Verdict.Verdict != result.Valid, objective(r, result.ObjectiveUnknown):
 		return ExitUntrusted
 	default:
 		return ExitFine
@@ -42,20 +42,4 @@ func ExitCode(r *result.Result) int {
 // objective: a condition of the scenario is in this state.
 func objective(r *result.Result, state string) bool {
 	return slices.ContainsFunc(r.SLO, func(o result.Objective) bool { return o.State == state })
-}
-
-// Breached: the ledger has an entry that the scenario does not allow.
-func Breached(r *result.Result) bool {
-	for entry, count := range map[string]uint64{
-		scenario.AllowLost:       r.Ledger.Lost,
-		scenario.AllowDuplicated: r.Ledger.Duplicated,
-		scenario.AllowReordered:  r.Ledger.Reordered,
-		scenario.AllowCorrupt:    r.Ledger.Corrupt,
-		scenario.AllowMisrouted:  r.Ledger.Misrouted,
-	} {
-		if count > 0 && !r.Scenario.Allows(entry) {
-			return true
-		}
-	}
-	return false
 }

@@ -10,14 +10,6 @@ import (
 	"fanbench/loadgen/scenario"
 )
 
-// Verdicts.
-const (
-	Valid            = "valid"
-	GeneratorLimited = "generator-limited"
-	LinkLimited      = "link-limited"
-	Invalid          = "invalid"
-)
-
 // Limits.
 const (
 	LimitServer    = "server"
@@ -89,15 +81,15 @@ func verdict(v result.Verdict, required []string, missing bool) string {
 	}
 	switch {
 	case missing:
-		return Invalid
+		return result.Invalid
 	case len(voiding) == 0:
-		return Valid
+		return result.Valid
 	case all(links):
-		return LinkLimited
+		return result.LinkLimited
 	case all(generators, links):
-		return GeneratorLimited
+		return result.GeneratorLimited
 	default:
-		return Invalid
+		return result.Invalid
 	}
 }
 

@@ -86,195 +86,195 @@ func TestJudge(t *testing.T) {
 		tripped string // guards, in their order
 		voided  string // metric groups, in the scenario's order
 	}{
-		{"nothing wrong", func(*testing.T, *Evidence) {}, Valid, LimitNone, "", ""},
+		{"nothing wrong", func(*testing.T, *Evidence) {}, result.Valid, LimitNone, "", ""},
 
 		// The generator's faults, and what each of them voids.
 		{"send lag voids latency from due time", func(_ *testing.T, e *Evidence) { e.SendLag = all(3 * time.Millisecond) },
-			GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
+			result.GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
 		{"and nothing that a scenario counting from sent requires", func(t *testing.T, e *Evidence) {
 			e.Scenario, e.SendLag = asked(t, "latency-from=sent"), all(3*time.Millisecond)
-		}, Valid, LimitGenerator, "send-lag", "delivery"},
+		}, result.Valid, LimitGenerator, "send-lag", "delivery"},
 		{"a send lag of 5 % of the median is accepted", func(_ *testing.T, e *Evidence) {
 			e.Delivery, e.SendLag = all(100*time.Millisecond), all(4900*time.Microsecond)
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"a send lag of 1 ms is always accepted", func(_ *testing.T, e *Evidence) {
 			e.Delivery, e.SendLag = all(50*time.Microsecond), all(990*time.Microsecond)
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"read lag voids no figure by arrival, and holds nobody up", func(_ *testing.T, e *Evidence) { e.ReadLag = all(5 * time.Millisecond) },
-			Valid, LimitNone, "read-lag", ""},
+			result.Valid, LimitNone, "read-lag", ""},
 		{"a read lag of 10 % of the p99 is accepted", func(_ *testing.T, e *Evidence) {
 			e.SentDelivery, e.ReadLag = all(100*time.Millisecond), all(9900*time.Microsecond)
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"read lag with filled receive buffers voids arrivals", func(_ *testing.T, e *Evidence) {
 			e.ReadLag, e.FilledBuffers = all(5*time.Millisecond), 3
-		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
+		}, result.GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
 		{"and the ledger if the target then closed connections", func(_ *testing.T, e *Evidence) {
 			e.ReadLag, e.FilledBuffers, e.Ledger.LostDown = all(5*time.Millisecond), 3, 7
-		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput ledger"},
+		}, result.GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput ledger"},
 		{"buffers that fill before a prompt reader void nothing", func(_ *testing.T, e *Evidence) { e.FilledBuffers = 3 },
-			Valid, LimitNone, "receive-buffers", ""},
+			result.Valid, LimitNone, "receive-buffers", ""},
 		{"a busy loop is a limit and voids nothing by itself", func(_ *testing.T, e *Evidence) { e.BusiestLoop = ptr(0.97) },
-			Valid, LimitGenerator, "generator-cpu", ""},
+			result.Valid, LimitGenerator, "generator-cpu", ""},
 		{"a closed loop that reads late sets its own pace", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
 			e.SentDelivery, e.ReadLag = all(15*time.Millisecond), all(5*time.Millisecond)
-		}, GeneratorLimited, LimitGenerator, "read-lag", "throughput"},
+		}, result.GeneratorLimited, LimitGenerator, "read-lag", "throughput"},
 		{"a closed loop without CPU left likewise", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
 			e.BusiestLoop = ptr(0.97)
-		}, GeneratorLimited, LimitGenerator, "generator-cpu", "throughput"},
-		{"a closed loop that keeps up", closedLoop, Valid, LimitNone, "", ""},
+		}, result.GeneratorLimited, LimitGenerator, "generator-cpu", "throughput"},
+		{"a closed loop that keeps up", closedLoop, result.Valid, LimitNone, "", ""},
 
 		// Faults of neither or of the target.
 		{"arrivals without kernel stamps", func(_ *testing.T, e *Evidence) { e.StampsMissing = 101 },
-			Invalid, LimitNone, "stamps", "delivery sent-delivery throughput"},
+			result.Invalid, LimitNone, "stamps", "delivery sent-delivery throughput"},
 		{"one arrival in a thousand without", func(_ *testing.T, e *Evidence) { e.StampsMissing = 100 },
-			Valid, LimitNone, "", ""},
+			result.Valid, LimitNone, "", ""},
 		{"some connections refused", func(_ *testing.T, e *Evidence) {
 			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "refused", Count: 1}}
-		}, Invalid, LimitServer, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		}, result.Invalid, LimitServer, "connected", "delivery sent-delivery throughput connect resident cpu"},
 		{"some connections for any other fault of a socket", func(_ *testing.T, e *Evidence) {
 			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "socket", Count: 1}}
-		}, Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		}, result.Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
 		{"some connections without a descriptor", func(_ *testing.T, e *Evidence) {
 			e.Opened, e.Failures = 1000, []result.Failure{{Bucket: "descriptors", Count: 1}}
-		}, Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
+		}, result.Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
 		{"the target died", func(_ *testing.T, e *Evidence) { e.TargetAlive = ptr(false) },
-			Invalid, LimitServer, "target-alive", everything},
+			result.Invalid, LimitServer, "target-alive", everything},
 		{"publications that never left", func(_ *testing.T, e *Evidence) { e.Ledger.Sent, e.Ledger.Unsent = 119, 1 },
-			Invalid, LimitNone, "sent", "delivery sent-delivery throughput"},
+			result.Invalid, LimitNone, "sent", "delivery sent-delivery throughput"},
 		{"deliveries outstanding after the drain", func(_ *testing.T, e *Evidence) { e.Outstanding = ptr(uint64(121)) },
-			Invalid, LimitNone, "drained", "delivery sent-delivery throughput"},
+			result.Invalid, LimitNone, "drained", "delivery sent-delivery throughput"},
 		{"one delivery in a thousand outstanding", func(_ *testing.T, e *Evidence) { e.Outstanding = ptr(uint64(120)) },
-			Valid, LimitNone, "", ""},
+			result.Valid, LimitNone, "", ""},
 		{"outstanding where losses are allowed", func(t *testing.T, e *Evidence) {
 			e.Scenario, e.Outstanding = asked(t, "allow=lost"), ptr(uint64(60_000))
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"two counts of losses that differ", func(_ *testing.T, e *Evidence) { e.Ledger.GapsAgree = false },
-			Invalid, LimitNone, "ledger-agrees", "throughput ledger cpu"},
+			result.Invalid, LimitNone, "ledger-agrees", "throughput ledger cpu"},
 		{"a fault of both kinds is not the generator's alone", func(_ *testing.T, e *Evidence) {
 			e.SendLag, e.Ledger.Sent = all(3*time.Millisecond), 119
-		}, Invalid, LimitGenerator, "sent send-lag", "delivery sent-delivery throughput"},
+		}, result.Invalid, LimitGenerator, "sent send-lag", "delivery sent-delivery throughput"},
 
 		// What shows that the target was the limit.
 		{"the target used its cores", func(_ *testing.T, e *Evidence) { e.TargetCPU = ptr(9 * time.Second) },
-			Valid, LimitServer, "", ""},
+			result.Valid, LimitServer, "", ""},
 		{"of a target whose loops are not known, the machine's", func(_ *testing.T, e *Evidence) {
 			e.TargetCPU, e.TargetCores = ptr(9*time.Second), 0
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"more loops than CPUs use the CPUs", func(_ *testing.T, e *Evidence) {
 			e.TargetCPU, e.GeneratorCPU, e.TargetCores = ptr(18*time.Second), nil, 8
-		}, Valid, LimitServer, "", ""},
+		}, result.Valid, LimitServer, "", ""},
 		{"together they used the machine", func(_ *testing.T, e *Evidence) {
 			e.TargetCPU, e.GeneratorCPU, e.TargetCores = ptr(12*time.Second), ptr(7*time.Second), 0
 			e.Host.CPU = &vitals.CPUTimes{Busy: 19 * time.Second, Tasks: 18 * time.Second}
-		}, Valid, LimitBoth, "", ""},
+		}, result.Valid, LimitBoth, "", ""},
 		{"interrupts count for a full machine", func(_ *testing.T, e *Evidence) { e.Host.CPU.Busy = 17 * time.Second },
-			Valid, LimitBoth, "", ""},
+			result.Valid, LimitBoth, "", ""},
 		{"a full machine with the target elsewhere", func(_ *testing.T, e *Evidence) {
 			e.Local, e.TargetCPU, e.Host.CPU.Busy = false, nil, 18*time.Second
 			e.Host.CPU.Tasks = *e.GeneratorCPU
-		}, Valid, LimitGenerator, "", ""},
+		}, result.Valid, LimitGenerator, "", ""},
 		{"a machine that is full of others", func(_ *testing.T, e *Evidence) { busyOthers(e); e.Host.CPU.Busy = 19 * time.Second },
-			Valid, LimitGenerator, "", ""},
+			result.Valid, LimitGenerator, "", ""},
 		{"a loop of the target that never rests", func(_ *testing.T, e *Evidence) { e.TargetBusiest = ptr(0.95) },
-			Valid, LimitServer, "", ""},
+			result.Valid, LimitServer, "", ""},
 		{"the target did not take publications", func(_ *testing.T, e *Evidence) { e.Blocked = all(11 * time.Millisecond) },
-			Valid, LimitServer, "", ""},
+			result.Valid, LimitServer, "", ""},
 		{"deliveries completed slower than offered", func(_ *testing.T, e *Evidence) { e.Overrun = ptr(2 * time.Second) },
-			Valid, LimitServer, "", ""},
+			result.Valid, LimitServer, "", ""},
 		{"which is not the target's fault if they were sent as late", func(_ *testing.T, e *Evidence) {
 			e.Overrun, e.SendLag = ptr(2*time.Second), all(1900*time.Millisecond)
-		}, GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
+		}, result.GeneratorLimited, LimitGenerator, "send-lag", "delivery"},
 		{"nor known if full buffers held the target up", func(_ *testing.T, e *Evidence) {
 			e.Overrun, e.ReadLag, e.FilledBuffers = ptr(2*time.Second), all(time.Second), 9
-		}, GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
+		}, result.GeneratorLimited, LimitGenerator, "read-lag receive-buffers", "delivery sent-delivery throughput"},
 		{"overload on shared cores is both", func(t *testing.T, e *Evidence) {
 			e.Scenario = asked(t, "latency-from=sent")
 			e.TargetCPU, e.SendLag, e.Overrun = ptr(9500*time.Millisecond), all(20*time.Millisecond), ptr(5*time.Second)
-		}, Valid, LimitBoth, "send-lag", "delivery"},
+		}, result.Valid, LimitBoth, "send-lag", "delivery"},
 
 		// The generator's machine.
 		{"the generator stood still", func(_ *testing.T, e *Evidence) { e.Standstill = ptr(5 * time.Second) },
-			GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput"},
+			result.GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput"},
 		{"and the target closed connections meanwhile", func(_ *testing.T, e *Evidence) {
 			e.Standstill, e.Ledger.LostDown = ptr(5*time.Second), 7
-		}, GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput ledger"},
+		}, result.GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput ledger"},
 		{"a connect storm that stood still", func(t *testing.T, e *Evidence) {
 			*e = Evidence{Scenario: asked(t, "workload=connect"), Metrics: e.Metrics, Standstill: ptr(5 * time.Second)}
-		}, GeneratorLimited, LimitGenerator, "pause", "connect"},
+		}, result.GeneratorLimited, LimitGenerator, "pause", "connect"},
 		{"target and generator that share the CPUs by intent", func(_ *testing.T, e *Evidence) { e.RunDelay, e.TargetDelay = ptr(0.4), ptr(0.4) },
-			Valid, LimitNone, "", ""},
+			result.Valid, LimitNone, "", ""},
 		{"loops that wait for CPUs which others have", func(_ *testing.T, e *Evidence) { e.RunDelay = ptr(0.06); busyOthers(e) },
-			GeneratorLimited, LimitGenerator, "run-delay", "delivery sent-delivery throughput"},
+			result.GeneratorLimited, LimitGenerator, "run-delay", "delivery sent-delivery throughput"},
 		{"a target that waits for them", func(_ *testing.T, e *Evidence) { e.TargetDelay = ptr(0.06); busyOthers(e) },
-			GeneratorLimited, LimitGenerator, "target-run-delay", "delivery sent-delivery throughput"},
-		{"others that hold nobody up", func(_ *testing.T, e *Evidence) { busyOthers(e) }, Valid, LimitNone, "", ""},
+			result.GeneratorLimited, LimitGenerator, "target-run-delay", "delivery sent-delivery throughput"},
+		{"others that hold nobody up", func(_ *testing.T, e *Evidence) { busyOthers(e) }, result.Valid, LimitNone, "", ""},
 		{"who has the CPUs is not known, and nothing lags", func(_ *testing.T, e *Evidence) { e.RunDelay, e.TargetCPU = ptr(0.4), nil },
-			Valid, LimitNone, "", ""},
+			result.Valid, LimitNone, "", ""},
 		{"who has the CPUs is not known, and reading lags", func(_ *testing.T, e *Evidence) {
 			e.RunDelay, e.TargetCPU, e.ReadLag = ptr(0.4), nil, all(5*time.Millisecond)
-		}, GeneratorLimited, LimitGenerator, "read-lag run-delay", "delivery sent-delivery throughput"},
+		}, result.GeneratorLimited, LimitGenerator, "read-lag run-delay", "delivery sent-delivery throughput"},
 		{"pressure alone says that somebody waited, not who", func(_ *testing.T, e *Evidence) { e.Host.Pressure = ptr(9 * time.Second) },
-			Valid, LimitNone, "cpu-pressure", ""},
+			result.Valid, LimitNone, "cpu-pressure", ""},
 		{"times of connections that open while measuring are disturbed too", func(t *testing.T, e *Evidence) {
 			e.Scenario, e.Standstill = asked(t, "reconnect.most=5s"), ptr(5*time.Second)
-		}, GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput connect"},
+		}, result.GeneratorLimited, LimitGenerator, "pause", "delivery sent-delivery throughput connect"},
 		{"steal", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 300 * time.Millisecond },
-			GeneratorLimited, LimitGenerator, "steal", "delivery sent-delivery throughput"},
-		{"a steal of one in a hundred", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 200 * time.Millisecond }, Valid, LimitNone, "", ""},
+			result.GeneratorLimited, LimitGenerator, "steal", "delivery sent-delivery throughput"},
+		{"a steal of one in a hundred", func(_ *testing.T, e *Evidence) { e.Host.CPU.Steal = 200 * time.Millisecond }, result.Valid, LimitNone, "", ""},
 		{"throttling", func(_ *testing.T, e *Evidence) { e.Host.Throttled = ptr(110 * time.Millisecond) },
-			GeneratorLimited, LimitGenerator, "throttling", "delivery sent-delivery throughput"},
+			result.GeneratorLimited, LimitGenerator, "throttling", "delivery sent-delivery throughput"},
 		{"a long collection pause is in the lags already", func(_ *testing.T, e *Evidence) { e.GCPause = ptr(3 * time.Millisecond) },
-			Valid, LimitNone, "gc-pause", ""},
-		{"a clock that was stepped", func(_ *testing.T, e *Evidence) { e.ClockSteps = 1 }, Valid, LimitNone, "clock-steps", ""},
+			result.Valid, LimitNone, "gc-pause", ""},
+		{"a clock that was stepped", func(_ *testing.T, e *Evidence) { e.ClockSteps = 1 }, result.Valid, LimitNone, "clock-steps", ""},
 
 		// The link.
 		{"segments that were sent again", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 201 },
-			LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
-		{"one in a thousand", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 200 }, Valid, LimitNone, "", ""},
+			result.LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
+		{"one in a thousand", func(_ *testing.T, e *Evidence) { e.Host.Segments.Retransmitted = 200 }, result.Valid, LimitNone, "", ""},
 		{"because this host's own queues were full", func(_ *testing.T, e *Evidence) {
 			e.Host.Segments.Retransmitted, e.Host.Segments.Refused = 5000, 4900
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"because an answer was late", func(_ *testing.T, e *Evidence) {
 			e.Host.Segments.Retransmitted, e.Host.Segments.Needless = 5000, 5000
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"what a link holds up looks like a slow server", func(_ *testing.T, e *Evidence) {
 			e.Host.Segments.Retransmitted, e.Overrun = 5000, ptr(2*time.Second)
-		}, LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
+		}, result.LinkLimited, LimitLink, "retransmits", "delivery sent-delivery throughput"},
 		{"a generator behind a bad link is mended first", func(_ *testing.T, e *Evidence) {
 			e.Host.Segments.Retransmitted, e.SendLag = 5000, all(3*time.Millisecond)
-		}, GeneratorLimited, LimitGenerator, "send-lag retransmits", "delivery sent-delivery throughput"},
+		}, result.GeneratorLimited, LimitGenerator, "send-lag retransmits", "delivery sent-delivery throughput"},
 		{"unanswered SYNs are the target's queue", func(t *testing.T, e *Evidence) {
 			e.Scenario, e.Host.Segments.Retransmitted = asked(t, "workload=connect"), 5000
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 
 		// What a run's own numbers say of each other.
 		{"shared stamps that are read late are bounds", func(_ *testing.T, e *Evidence) {
 			e.StampsExact, e.ReadLag = 80_000, all(5*time.Millisecond)
-		}, Valid, LimitNone, "read-lag exact-stamps", ""},
-		{"read at once they arrived together", func(_ *testing.T, e *Evidence) { e.StampsExact = 10_000 }, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "read-lag exact-stamps", ""},
+		{"read at once they arrived together", func(_ *testing.T, e *Evidence) { e.StampsExact = 10_000 }, result.Valid, LimitNone, "", ""},
 		{"a closed loop against Little's law", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
 			e.SentDelivery = all(26 * time.Millisecond)
-		}, Invalid, LimitNone, "littles-law", "sent-delivery throughput"},
+		}, result.Invalid, LimitNone, "littles-law", "sent-delivery throughput"},
 		{"a closed loop that lost messages has a smaller window", func(t *testing.T, e *Evidence) {
 			closedLoop(t, e)
 			e.SentDelivery, e.Ledger.Lost = all(10*time.Millisecond), 1
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"a run that a condition ended has not sent all that was planned", func(_ *testing.T, e *Evidence) {
 			e.Ledger.Sent, e.Ledger.Unsent, e.Abandoned = 60, 60, true
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 
 		// What was not observed counts for nobody.
 		{"nothing observed but the ledger", func(t *testing.T, e *Evidence) {
 			*e = Evidence{Scenario: asked(t, "require=ledger"), Ledger: e.Ledger}
-		}, Valid, LimitNone, "", ""},
+		}, result.Valid, LimitNone, "", ""},
 		{"a required group that the run could not observe", func(t *testing.T, e *Evidence) {
 			e.Scenario = asked(t, "require=resident")
 			delete(e.Metrics, "target.rss_per_connection_bytes")
-		}, Invalid, LimitNone, "", ""},
-		{"nothing at all", func(t *testing.T, e *Evidence) { *e = Evidence{Scenario: asked(t)} }, Invalid, LimitNone, "", ""},
+		}, result.Invalid, LimitNone, "", ""},
+		{"nothing at all", func(t *testing.T, e *Evidence) { *e = Evidence{Scenario: asked(t)} }, result.Invalid, LimitNone, "", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			e := healthy(t)
@@ -302,7 +302,7 @@ func TestJudge(t *testing.T) {
 			if got := strings.Join(voided, " "); got != row.voided {
 				t.Errorf("voided %q, want %q", got, row.voided)
 			}
-			if (v.Verdict != Valid || v.Limit != LimitNone) != (len(v.Reasons) > 0) && row.tripped == "" {
+			if (v.Verdict != result.Valid || v.Limit != LimitNone) != (len(v.Reasons) > 0) && row.tripped == "" {
 				t.Errorf("%s, limit %s for the reasons %q", v.Verdict, v.Limit, v.Reasons)
 			}
 		})
@@ -514,12 +514,12 @@ func TestExitCodeOfObjectives(t *testing.T) {
 		verdict string
 		want    int
 	}{
-		{"ok ok", Valid, ExitFine},
-		{"ok breached", Valid, ExitBreach},
-		{"unknown ok", Valid, ExitUntrusted},
-		{"unknown breached", Valid, ExitBreach},
-		{"breached", GeneratorLimited, ExitBreach},
-		{"ok", GeneratorLimited, ExitUntrusted},
+		{"ok ok", result.Valid, ExitFine},
+		{"ok breached", result.Valid, ExitBreach},
+		{"unknown ok", result.Valid, ExitUntrusted},
+		{"unknown breached", result.Valid, ExitBreach},
+		{"breached", result.GeneratorLimited, ExitBreach},
+		{"ok", result.GeneratorLimited, ExitUntrusted},
 	} {
 		r := &result.Result{Verdict: result.Verdict{Verdict: row.verdict}}
 		for state := range strings.FieldsSeq(row.states) {

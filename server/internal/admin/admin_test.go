@@ -127,7 +127,7 @@ func TestVitalsSumOverProcesses(t *testing.T) {
 func TestMetricsOfWorkersAreMerged(t *testing.T) {
 	worker := func(connections int64, broken uint64) *Server {
 		registry := NewRegistry("test", GatewayMetrics(func() gateway.Stats {
-			return gateway.Stats{Connections: connections, Closed: map[string]uint64{"error": broken}}
+			return gateway.Stats{Connections: connections, GivenUp: map[string]uint64{"error": broken}}
 		}))
 		return start(t, Config{Metrics: registry})
 	}
@@ -191,7 +191,7 @@ func TestMetricNames(t *testing.T) {
 	collectors := map[string]prometheus.Collector{
 		"gateway": GatewayMetrics(func() gateway.Stats {
 			one := map[string]uint64{"reason": 1}
-			return gateway.Stats{Refused: one, Rejected: one, Closed: one}
+			return gateway.Stats{Refused: one, Rejected: one, GivenUp: one}
 		}),
 		"backplane": BackplaneMetrics(func() backplane.Stats { return backplane.Stats{} }),
 		"log":       LogMetrics(func() uint64 { return 0 }),

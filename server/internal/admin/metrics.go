@@ -117,7 +117,7 @@ func GatewayMetrics(snapshot func() gateway.Stats) prometheus.Collector {
 			byReason("connections_refused_total", "Sockets closed unheard.", func(s S) map[string]uint64 { return s.Refused }),
 			byLabel("error", "accept_errors_total", "Failures of accept(2), which harm no open connection.", func(s S) map[string]uint64 { return s.AcceptErrors }),
 			byReason("rejected_total", "Requests and connections ended by a limit, or for what the peer sent.", func(s S) map[string]uint64 { return s.Rejected }),
-			byReason("connections_given_up_total", "Connections ended because they were broken.", func(s S) map[string]uint64 { return s.Closed }),
+			byReason("connections_given_up_total", "Connections ended because they were broken.", func(s S) map[string]uint64 { return s.GivenUp }),
 		},
 	}
 }

@@ -43,8 +43,8 @@ func TestClosingReadsOnInPieces(t *testing.T) {
 			c.expectEnd()
 			_ = c.Close()
 			eventually(t, "gone", func() bool { return g.Stats().Connections == 0 })
-			if s := g.Stats(); len(s.Rejected) > 0 || len(s.Closed) > 0 {
-				t.Errorf("rejected %v, given up %v; want neither", s.Rejected, s.Closed)
+			if s := g.Stats(); len(s.Rejected) > 0 || len(s.GivenUp) > 0 {
+				t.Errorf("rejected %v, given up %v; want neither", s.Rejected, s.GivenUp)
 			}
 		})
 	}

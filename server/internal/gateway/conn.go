@@ -42,19 +42,19 @@ type conn struct {
 	// cut frame first, then held, then the log.
 	held []byte
 
-	deadline uint32 // in the wheel, if place is inHurry
-	slot     int32  // in the wheel's list
-	fd       int32
-	place    uint16 // in the wheel
-	state    uint8
-	kind     uint8
-	silence  uint8 // turns since it was last heard
-	window   uint8 // bits, of permessage-deflate; 0 is none
-	pong     uint8 // bytes at the end of held that are a pong of which nothing is written
-	watched  bool  // the watcher's epoll knows the socket
-	lags     bool  // the watcher was asked to tell
-	admitted bool  // and to be released
-	goes     bool  // to be closed with 1001 when it has been sent what it is owed of its room
+	deadline  uint32 // in the wheel, if place is inHurry
+	slot      int32  // in the wheel's list
+	fd        int32
+	place     uint16 // in the wheel
+	state     uint8
+	kind      uint8
+	silence   uint8 // turns since it was last heard
+	window    uint8 // bits, of permessage-deflate; 0 is none
+	pong      uint8 // bytes at the end of held that are a pong of which nothing is written
+	watched   bool  // the watcher's epoll knows the socket
+	awaited   bool  // the watcher was asked to tell when it is writable
+	admitted  bool  // and to be released
+	goingAway bool  // to be closed with 1001 when it has been sent what it is owed of its room
 }
 
 // open takes a connection over from gnet.
@@ -102,7 +102,7 @@ func (c *conn) goAway() {
 	if !c.member.Lagging() {
 		c.loop.heed(c.loop.fan.Resume(&c.member))
 	}
-	if c.goes = c.member.Lagging() && c.member.In(); !c.goes {
+	if c.goingAway = c.member.Lagging() && c.member.In(); !c.goingAway {
 		c.startClose(ws.StatusGoingAway, "")
 	}
 }
@@ -196,7 +196,7 @@ func (c *conn) forget() {
 		c.loop.g.admits.release(c.gc.RemoteAddr())
 	}
 	c.loop.wheel.remove(c)
-	if c.lags {
+	if c.awaited {
 		c.loop.lagging.Add(-1)
 	}
 	if c.watched {

@@ -172,8 +172,8 @@ func TestDeadlines(t *testing.T) {
 	t.Run("our end never answered", func(t *testing.T) {
 		c := upgrade(t, g, "/echo")
 		c.write("\xff\xff")
-		before := g.Stats().Closed["timeout"]
-		eventually(t, "socket closed", func() bool { return g.Stats().Closed["timeout"] > before })
+		before := g.Stats().GivenUp["timeout"]
+		eventually(t, "socket closed", func() bool { return g.Stats().GivenUp["timeout"] > before })
 	})
 	eventually(t, "no connection left", func() bool { return g.Stats().Connections == 0 })
 }

@@ -86,6 +86,7 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 		l := of.loop
 		l.helm.Lock()
 		defer l.helm.Unlock()
+		l.inVain = 0
 		of.traffic()
 		if l.owed.any() {
 			l.wake()

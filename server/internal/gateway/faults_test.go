@@ -57,8 +57,8 @@ func TestPanicClosesOneConnection(t *testing.T) {
 	expect(t, good, "before")
 	send(t, good, "still there")
 	expect(t, good, "still there")
-	if s := g.Stats(); s.Panics != 1 || s.Closed["panic"] != 1 {
-		t.Errorf("%d panics, closed %v", s.Panics, s.Closed)
+	if s := g.Stats(); s.Panics != 1 || s.GivenUp["panic"] != 1 {
+		t.Errorf("%d panics, closed %v", s.Panics, s.GivenUp)
 	}
 }
 

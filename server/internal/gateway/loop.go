@@ -20,12 +20,11 @@ import (
 )
 
 // A slice is how many members a loop writes to before it looks for reads again. Longer ones cost less CPU and keep pings, echoes and
-// joins waiting (docs/design.md), and publications that would go out with those of the pass. So they are for loops that nobody has been
-// waiting for: not for an answer, nor with a publication in the middle of a pass.
+// joins waiting (docs/design.md), so that they are for loops that have heard nothing for a while.
 const (
 	slice      = 16 // some 0.1 ms of system calls
 	longSlice  = 128
-	quietLooks = 256 // for nobody, one after the other, until slices are long
+	quietLooks = 256 // in vain, one after the other, until slices are long
 )
 
 // A loop is the gateway's half of one of gnet's event loops. All of it belongs to who has the helm, but for el, the counters, pending
@@ -47,7 +46,7 @@ type loop struct {
 
 	token   int32 // descriptor; -1 before it is enrolled
 	yielded bool  // a byte is on its way through the token
-	unasked int   // looks for reads since the last one that somebody waited for
+	inVain  int   // looks for reads since the last read
 
 	wheel   wheel
 	resumed []*conn // taken from ready
@@ -133,7 +132,7 @@ func (l *loop) pass() {
 	defer l.survive(nil)
 	l.mu.Lock()
 	budget := slice
-	if l.unasked >= quietLooks {
+	if l.inVain >= quietLooks {
 		budget = longSlice
 	}
 	n := min(budget, len(l.ready))
@@ -157,7 +156,7 @@ func (l *loop) yield() {
 	if l.yielded {
 		return
 	}
-	l.unasked++
+	l.inVain++
 	if l.token >= 0 {
 		if n, _ := unix.Write(int(l.token), l.header[:1]); n == 1 {
 			l.yielded = true
@@ -225,7 +224,7 @@ func (l *loop) ping() {
 // review applies the policy for slow connections where no pass may do it: to members of quiet rooms.
 func (l *loop) review() {
 	l.wheel.each(func(c *conn) {
-		if c.lags {
+		if c.awaited {
 			l.heed(l.fan.Review(&c.member))
 		}
 	})

@@ -63,7 +63,7 @@ func (c *conn) answerPing(payload []byte) {
 
 // lag has resume called when the socket is writable.
 func (c *conn) lag() {
-	if c.lags || c.state == closed {
+	if c.awaited || c.state == closed {
 		return
 	}
 	if err := c.loop.g.watch.arm(c); err != nil {
@@ -71,17 +71,17 @@ func (c *conn) lag() {
 		c.drop("error")
 		return
 	}
-	c.lags = true
+	c.awaited = true
 	c.loop.lags.Add(1)
 	c.loop.lagging.Add(1)
 }
 
 // resume goes on writing: the rest of a cut frame, then what is held, then the log.
 func (c *conn) resume() {
-	if c.state == closed || !c.lags {
+	if c.state == closed || !c.awaited {
 		return
 	}
-	c.lags = false
+	c.awaited = false
 	c.loop.lagging.Add(-1)
 	if len(c.held) > 0 {
 		if cut := c.member.Cut(); cut != nil {
@@ -106,7 +106,7 @@ func (c *conn) resume() {
 	case c.member.Lagging():
 	case c.state == finishing:
 		c.fin()
-	case c.goes:
+	case c.goingAway:
 		c.startClose(ws.StatusGoingAway, "")
 	}
 }

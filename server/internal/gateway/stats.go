@@ -23,7 +23,7 @@ type Stats struct {
 	Refused        map[string]uint64 // sockets closed unheard, by reason: descriptors, draining
 	AcceptErrors   map[string]uint64 // failures of accept(2), which harm no open connection, by error: EMFILE, ENFILE
 	Rejected       map[string]uint64 // requests and connections ended by a limit, or for what the peer sent, by reason
-	Closed         map[string]uint64 // connections given up for another cause, by reason: timeout, panic, error
+	GivenUp        map[string]uint64 // connections given up for another cause, by reason: timeout, panic, error
 	Messages       uint64            // whole data messages received
 	Publications   uint64            // messages published to rooms with members, from connections and from other workers
 	Encodings      uint64            // publications compressed for a room's members with one window size
@@ -73,7 +73,7 @@ func (g *Gateway) Stats() Stats {
 		Refused:      g.refused.snapshot(),
 		AcceptErrors: g.descriptors.failed.snapshot(),
 		Rejected:     g.rejected.snapshot(),
-		Closed:       g.closed.snapshot(),
+		GivenUp:      g.closed.snapshot(),
 		FanoutLoops: map[string]uint64{
 			string(FanoutUring): uint64(len(g.rings)), string(FanoutWrite): uint64(g.cfg.Loops - len(g.rings)),
 		},

@@ -50,9 +50,6 @@ func (c *conn) traffic() {
 
 // flush writes what the scratch has gathered.
 func (c *conn) flush() {
-	if len(c.loop.out) > 0 {
-		c.loop.unasked = 0
-	}
 	c.out(c.loop.out)
 	c.loop.out = c.loop.out[:0]
 }
@@ -260,9 +257,6 @@ func (c *conn) takeMessage(m frame.Message) {
 			l.out = appendCompressed(l.out, m.Op, m.Payload, fanout.Variant(c.window))
 		}
 	case room:
-		if l.yielded {
-			l.unasked = 0
-		}
 		c.member.Publish(frame.AppendHeader(l.header[:0], m.Op, true, false, len(m.Payload)), m.Payload)
 		if forward := l.g.cfg.Forward; forward != nil {
 			forward(c.member.Room(), m.Op, m.Payload)
