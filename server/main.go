@@ -95,6 +95,9 @@
 // The garbage collector runs at GOGC=50 unless the environment sets GOGC: the memory of tens of thousands of idle
 // connections is live heap, on top of which Go's default of 100 would keep as much again for garbage.
 //
+// Once it knows its options the program begins anew, as the same process: so all of its threads get the shortest turns on the CPU
+// that the scheduler gives and a timer slack of 4 ms. Where that is not allowed it goes on without, and the log says so.
+//
 // Exit status: 0 drained; 2 bad flag; 3 could not serve or had to stop; 130 or 143 on a second SIGINT or SIGTERM.
 package main
 
