@@ -65,3 +65,8 @@ func shorten() error {
 	how.Runtime = uint64(turn.Nanoseconds())
 	return os.NewSyscallError("sched_setattr", unix.SchedSetAttr(0, how, 0))
 }
+
+// oneProcessorPerLoop has Go's scheduler use no more processors than there are loops. A loop that goes to sleep lets other goroutines run
+// first, and where a processor is free for them the scheduler wakes a thread to look for some: a seventh of the CPU that small rooms
+// take. Workers that have others keep theirs, as the link between them must not wait for a pass.
+func oneProcessorPerLoop(loops int) { runtime.GOMAXPROCS(min(loops, runtime.GOMAXPROCS(0))) }

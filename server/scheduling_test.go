@@ -62,3 +62,20 @@ func TestReschedule(t *testing.T) {
 	}
 	done.Wait()
 }
+
+func TestOneProcessorPerLoop(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	for _, c := range []struct{ had, loops, want int }{
+		{had: 4, loops: 8, want: 4},
+		{had: 4, loops: 4, want: 4},
+		{had: 4, loops: 3, want: 3},
+		{had: 4, loops: 1, want: 1},
+	} {
+		runtime.GOMAXPROCS(c.had)
+		oneProcessorPerLoop(c.loops)
+		if got := runtime.GOMAXPROCS(0); got != c.want {
+			t.Errorf("%d processors and %d loops: uses %d, want %d", c.had, c.loops, got, c.want)
+		}
+	}
+}

@@ -121,6 +121,7 @@ func serveAlone(o options, _ io.Writer, log *slog.Logger, signals <-chan os.Sign
 	if o.Listen, err = claim(o.Listen); err != nil {
 		return exitNoServe, err
 	}
+	oneProcessorPerLoop(o.loops())
 	w, err := startWorker(o, "alone", nil, log)
 	if err != nil {
 		return exitNoServe, err
