@@ -4,11 +4,11 @@
 usage: scripts/golden/trials.py RESULTS [RESULTS…] > bench/internal/compare/testdata/trials.json
 
 Each RESULTS is the folder of one recording: runs of one scenario by one server,
-one after the other; those that are not valid are left out. Two recordings of
-fanout-1k, with nothing else going on, take 20 minutes:
+one after the other; those that are not valid are left out. Two experiments of a
+server with itself, with nothing else going on, take 25 minutes:
 
     make build
-    for i in first second; do bin/bench run fanout-1k --repeat=27 --results=/tmp/rec/$i; done
+    for i in first second; do bin/bench ab --aa HEAD HEAD fanout-1k --pairs=16 --results=/tmp/rec/$i; done
     scripts/golden/trials.py /tmp/rec/first /tmp/rec/second > /tmp/trials.json
 """
 import json

@@ -99,25 +99,21 @@ func wholes(counts map[outcome]int, verdicts ...compare.Verdict) (n int) {
 }
 
 // The rates that docs/comparing.md states, of a server compared with itself and
-// with a dearer one, each recording judged by the other's noise. These trials
-// are of four seconds. Pairs of the first differ by 8 %, with which twelve find
-// 10 % in three of four comparisons, whatever the rules; 15 % they must find.
-// Pairs of the catalogue's trials, of twenty seconds, differ by half of that.
+// with one that is 10 % dearer: trials of each recording judged by the noise of
+// the other.
 func TestRates(t *testing.T) {
 	const comparisons = 200
 	all := recordings(t)
-	for _, c := range []struct {
-		noise, trials int
-		dearer        float64
-	}{{0, 1, 1.10}, {1, 0, 1.15}} {
+	const dearer = 1.10
+	for _, c := range []struct{ noise, trials int }{{0, 1}, {1, 0}} {
 		same := simulate(all[c.noise], all[c.trials], 12, comparisons, 1)
 		if n := wholes(same, compare.Regression, compare.Improvement); n > comparisons/100 {
 			t.Errorf("recording %d, unchanged: %d of %d are a regression or an improvement: %v", c.trials, n, comparisons, same)
 		}
-		if n := wholes(same, compare.Equivalent); n < comparisons*60/100 {
+		if n := wholes(same, compare.Equivalent); n < comparisons*80/100 {
 			t.Errorf("recording %d, unchanged: %d of %d are equivalent: %v", c.trials, n, comparisons, same)
 		}
-		changed := simulate(all[c.noise], all[c.trials], 12, comparisons, c.dearer)
+		changed := simulate(all[c.noise], all[c.trials], 12, comparisons, dearer)
 		found := 0
 		for o, n := range changed {
 			if o.cpu == compare.Regression {
@@ -125,8 +121,8 @@ func TestRates(t *testing.T) {
 			}
 		}
 		if found < comparisons*90/100 || wholes(changed, compare.Regression) < found {
-			t.Errorf("recording %d, dearer by %v: %d of %d are a regression on CPU per delivery: %v", c.trials, c.dearer, found, comparisons, changed)
+			t.Errorf("recording %d, dearer by %v: %d of %d are a regression on CPU per delivery: %v", c.trials, dearer, found, comparisons, changed)
 		}
-		t.Logf("recording %d: unchanged %v, dearer by %v %v", c.trials, same, c.dearer, changed)
+		t.Logf("recording %d: unchanged %v, dearer by %v %v", c.trials, same, dearer, changed)
 	}
 }
