@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -138,23 +139,27 @@ func send(fd int32, b []byte) (n int, errno unix.Errno) {
 
 // poll returns the events that are there, and sleeps only if there are none: up
 // to timeout milliseconds (-1 for ever), or until an event. With gather, a thread
-// that has had a few events since it slept takes a nap first. In the middle of a
-// fan-out each delivery would otherwise wake it up anew, which costs more than to
-// read it; arrivals carry the kernel's stamps, and do not mind.
+// in the middle of a large fan-out takes a nap first. Each delivery would otherwise
+// wake it up anew, which costs more than to read it; arrivals carry the kernel's
+// stamps, and do not mind.
 func (t *thread) poll(events []unix.EpollEvent, timeout int, gather bool) int {
 	n := t.ready(events)
 	if n == 0 && timeout != 0 {
-		if gather && t.awake >= few {
-			t.awake = 0
+		if gather && t.burst >= many {
 			t.nap()
-			n = t.ready(events)
+			if n = t.ready(events); n < few {
+				t.burst = 0
+			}
 		}
 		if n == 0 {
-			t.awake = 0
+			began := time.Now()
 			n = t.wait(events, timeout)
+			if time.Since(began) > napTime {
+				t.burst = 0
+			}
 		}
 	}
-	t.awake += n
+	t.burst += n
 	return n
 }
 

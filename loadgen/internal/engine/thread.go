@@ -18,7 +18,11 @@ const (
 	// napTime is how long a thread lets events gather. It is a part of the read
 	// lag, and of no other figure.
 	napTime = 100 * time.Microsecond
-	// few events since the last sleep are too many to be woken up for each.
+	// many events without a pause of napTime are a fan-out that naps pay for. In
+	// smaller ones the generator's naps would cost the target more CPU than they
+	// save here: it finds the reader's CPU asleep once more (docs/design.md).
+	many = 16
+	// few events in a nap are its end.
 	few = 2
 )
 
@@ -33,7 +37,7 @@ type thread struct {
 	ended bool // no more mail; guarded by mu
 
 	// The thread's own.
-	awake  int    // events since it slept
+	burst  int    // events without a pause
 	nap    func() // sleeps for napTime
 	ending bool   // leave the loop
 

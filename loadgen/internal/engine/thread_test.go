@@ -41,22 +41,23 @@ func signal(t *testing.T, fds []int) {
 	}
 }
 
-// A thread sleeps through a burst in naps, each of which gathers events, and
-// through everything else until the next event.
+// A thread sleeps through a large fan-out in naps, each of which gathers events,
+// and through everything else until the next event.
 func TestPollGathers(t *testing.T) {
 	for _, row := range []struct {
-		name           string
-		gather         bool
-		awake          int // events since the last sleep
-		ready, inNap   int // events that are there, and that come during a nap
-		naps, events   int
-		awakeAfterward int
+		name         string
+		gather       bool
+		burst        int // events without a pause
+		ready, inNap int // events that are there, and that come during a nap
+		naps, events int
+		after        int // the burst
 	}{
-		{"in the middle of a burst", true, few, 0, 3, 1, 3, 3},
-		{"at the end of a burst", true, few, 0, 0, 1, 0, 0},
-		{"between events that come one by one", true, few - 1, 0, 3, 0, 0, 0},
-		{"in a burst that does not wait", false, 100, 0, 3, 0, 0, 0},
-		{"with events there", true, few, 2, 3, 0, 2, few + 2},
+		{"in the middle of a fan-out", true, many, 0, 3, 1, 3, many + 3},
+		{"at the end of a fan-out", true, many, 0, 0, 1, 0, 0},
+		{"after the end of a fan-out", true, many, 0, few - 1, 1, few - 1, few - 1},
+		{"in a small fan-out, and then a pause", true, many - 1, 0, 3, 0, 0, 0},
+		{"in a fan-out that does not wait", false, 100, 0, 3, 0, 0, 0},
+		{"with events there", true, many, 2, 3, 0, 2, many + 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			th, fds := watched(t, 3)
@@ -65,12 +66,12 @@ func TestPollGathers(t *testing.T) {
 				naps++
 				signal(t, fds[:row.inNap])
 			}
-			th.awake = row.awake
+			th.burst = row.burst
 			signal(t, fds[:row.ready])
 			events := th.poll(make([]unix.EpollEvent, 8), 1, row.gather)
-			if naps != row.naps || events != row.events || th.awake != row.awakeAfterward {
-				t.Errorf("%d naps, %d events, %d since the last sleep; want %d, %d, %d",
-					naps, events, th.awake, row.naps, row.events, row.awakeAfterward)
+			if naps != row.naps || events != row.events || th.burst != row.after {
+				t.Errorf("%d naps, %d events, %d without a pause; want %d, %d, %d",
+					naps, events, th.burst, row.naps, row.events, row.after)
 			}
 		})
 	}
@@ -97,7 +98,7 @@ func TestPollingDoesNotAllocate(t *testing.T) {
 	th, fds := watched(t, 2)
 	events, one := make([]unix.EpollEvent, 8), []byte{1, 0, 0, 0, 0, 0, 0, 0}
 	if n := testing.AllocsPerRun(100, func() {
-		th.awake = few
+		th.burst = many
 		if th.poll(events, 1, true) != 0 { // naps, and waits
 			t.Error("an event out of nowhere")
 		}
