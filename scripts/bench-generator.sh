@@ -2,7 +2,7 @@
 # Runs loadgen and the floor reader in turn against the floor server, and prints
 # the CPU time that each spends on a delivery, and how many times the floor's
 # loadgen's is: what its ledger, checks and histograms cost, less what it saves
-# by sleeping through bursts in naps, which the reader does not.
+# by sleeping through fan-outs in naps, which the reader does not.
 # usage: scripts/bench-generator.sh [PAIRS] [CONNECTIONS] [RATE] [SECONDS]
 set -euo pipefail
 pairs=${1:-5} connections=${2:-10000} rate=${3:-4} seconds=${4:-10}

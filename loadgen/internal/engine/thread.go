@@ -18,9 +18,9 @@ const (
 	// napTime is how long a thread lets events gather. It is a part of the read
 	// lag, and of no other figure.
 	napTime = 100 * time.Microsecond
-	// many events without a pause of napTime are a fan-out that naps pay for. In
-	// smaller ones the generator's naps would cost the target more CPU than they
-	// save here: it finds the reader's CPU asleep once more (docs/design.md).
+	// many events without a pause of napTime are a fan-out in which naps pay. In
+	// smaller ones they cost the target more CPU than they save here
+	// (docs/design.md).
 	many = 16
 	// few events in a nap are its end.
 	few = 2
