@@ -55,7 +55,7 @@ func TestPollGathers(t *testing.T) {
 		{"in the middle of a fan-out", true, many, 0, 3, 1, 3, many + 3},
 		{"at the end of a fan-out", true, many, 0, 0, 1, 0, 0},
 		{"after the end of a fan-out", true, many, 0, few - 1, 1, few - 1, few - 1},
-		{"in a small fan-out, and then a pause", true, many - 1, 0, 3, 0, 0, 0},
+		{"in a small fan-out", true, many - 1, 1, 3, 0, 1, many},
 		{"in a fan-out that does not wait", false, 100, 0, 3, 0, 0, 0},
 		{"with events there", true, many, 2, 3, 0, 2, many + 2},
 	} {
@@ -75,6 +75,23 @@ func TestPollGathers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pause ends a burst, also one that a signal interrupts, as those of Go's
+// runtime do.
+func TestPauseEndsBurst(t *testing.T) {
+	th, _ := watched(t, 0)
+	th.nap = func() { t.Error("a nap in a small fan-out") }
+	th.burst = many - 1
+	for range 1000 {
+		if th.poll(make([]unix.EpollEvent, 1), 1, true) != 0 {
+			t.Fatal("an event out of nowhere")
+		}
+		if th.burst == 0 {
+			return
+		}
+	}
+	t.Errorf("still %d events without a pause after 1000 waits of 1 ms", th.burst)
 }
 
 // Nobody's next step may hang on what waits for others.
