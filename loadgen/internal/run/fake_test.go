@@ -61,6 +61,7 @@ type fakeFleet struct {
 	outages []engine.Outage
 	shown   int // measured deliveries in earlier polls
 	observe func(output.Second)
+	target  vitals.Source // nil is one that uses CPU and memory
 
 	calls  []string
 	ramped int64 // when the ramp began
@@ -310,13 +311,16 @@ func conduct(t *testing.T, change func(*fakeFleet, context.CancelFunc), settings
 	if change != nil {
 		change(f, cancel)
 	}
+	if f.target == nil {
+		f.target = &readings{}
+	}
 	o := outcome{fleet: f}
 	config := Config{
 		Scenario: asked, Seed: 1, RunID: "20260102T030405Z-00000001", Stamp: 1, URL: "ws://127.0.0.1:9001",
 		Address: netip.MustParseAddrPort("127.0.0.1:9001"), Host: "127.0.0.1:9001",
 		Tool:        result.Tool{Name: "loadgen", Version: "test", Go: "go1"},
 		Environment: result.Environment{Key: "test", Factors: map[string]string{}, Detail: map[string]string{}},
-		Target:      &readings{}, Generator: &readings{}, CPUs: 64, Local: true, Machine: machine{clock}, Observe: f.observe,
+		Target:      f.target, Generator: &readings{}, CPUs: 64, Local: true, Machine: machine{clock}, Observe: f.observe,
 	}
 	o.result, o.err = Do(ctx, config, f, clock, func(l progress.Line) { o.lines = append(o.lines, l) })
 	return o

@@ -38,9 +38,10 @@ func (c *conductor) takeHost(e *hostEdges, edge int) {
 	}
 	e.delays[edge] = c.last.delays
 	if edge == 0 {
-		c.stood = 0
+		c.clock.begin()
 	}
-	e.stood = c.stood
+	c.clock.sign()
+	e.stood = c.clock.stood
 }
 
 // share is a loop's largest difference between the edges as a share of the
@@ -85,20 +86,33 @@ func absences(r vitals.HostReading, delays bool) []result.Absence {
 // sourceDelay is where run delays come from.
 const sourceDelay = "/proc/self/task/*/schedstat"
 
-// watchful is a clock that notices when a sleep took longer than was asked.
-type watchful struct {
+// A watchman is a clock that notices when the generator stands still: in a sleep
+// that takes longer than was asked, or between two signs of life without one.
+type watchman struct {
 	Clock
-	late func(time.Duration)
+	alive int64         // Mono at the latest sign of life
+	stood time.Duration // the longest standstill since the watch began
 }
 
-func (w watchful) Sleep(ctx context.Context, at int64) {
-	at = max(at, w.Mono())
+func (w *watchman) Sleep(ctx context.Context, at int64) {
+	w.sign()
+	w.alive = max(w.alive, at)
 	w.Clock.Sleep(ctx, at)
-	w.late(time.Duration(w.Mono() - at))
+	w.sign()
 }
 
-// stand notes that a process of the generator stood still for so long at most.
-func (c *conductor) stand(d time.Duration) { c.stood = max(c.stood, d) }
+// sign is a sign of life.
+func (w *watchman) sign() {
+	now := w.Mono()
+	w.stood = max(w.stood, time.Duration(now-w.alive))
+	w.alive = now
+}
+
+// excuse takes so much of the time since the latest sign for a wait for others.
+func (w *watchman) excuse(d time.Duration) { w.alive = min(w.Mono(), w.alive+int64(d)) }
+
+// begin begins the watch anew.
+func (w *watchman) begin() { w.alive, w.stood = w.Mono(), 0 }
 
 // hostRow is the end of a row of the series, from generator_run_delay_share on.
 // A row may begin with a phase, later than the row before it ended: the time is

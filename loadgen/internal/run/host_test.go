@@ -4,9 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"fanbench/loadgen/internal/output"
 	"fanbench/loadgen/internal/vitals"
 	"fanbench/loadgen/result"
 )
@@ -55,21 +57,65 @@ func TestTheSeriesShowsTheMachine(t *testing.T) {
 	}
 }
 
-// The coordinator is stopped in a sleep, or a worker while it is asked.
+// held answers after a while, once, if it is asked when the time has come.
+type held struct {
+	readings
+	clock *fakeClock
+	when  int64
+	d     time.Duration
+}
+
+func (h *held) Read(ctx context.Context) (vitals.Reading, error) {
+	if h.when != 0 && h.clock.now >= h.when {
+		h.when = 0
+		h.clock.now += int64(h.d)
+	}
+	return h.readings.Read(ctx)
+}
+
+// Whoever of the generator is stopped, and wherever the coordinator then is.
 func TestAStandstillIsNoticed(t *testing.T) {
 	measuring := origin + int64(2500*time.Millisecond)
-	for name, stop := range map[string]func(f *fakeFleet){
-		"the coordinator": func(f *fakeFleet) { f.clock.at[measuring] = func() { f.clock.now += int64(5 * time.Second) } },
-		"a worker":        func(f *fakeFleet) { f.stops = measuring },
+	stopped := func(f *fakeFleet, d time.Duration) { f.clock.now += int64(d) }
+	for _, row := range []struct {
+		name  string
+		stop  func(f *fakeFleet)
+		stood time.Duration
+	}{
+		{"nobody", func(*fakeFleet) {}, 0},
+		{"the coordinator in a sleep", func(f *fakeFleet) {
+			f.clock.at[measuring] = func() { stopped(f, 5*time.Second) }
+		}, 5 * time.Second},
+		{"the coordinator at work", func(f *fakeFleet) {
+			var once sync.Once
+			f.observe = func(s output.Second) {
+				if s.Phase == "measure" {
+					once.Do(func() { stopped(f, 5*time.Second) })
+				}
+			}
+		}, 5 * time.Second},
+		{"a worker", func(f *fakeFleet) { f.stops = measuring }, 5 * time.Second},
+		{"a target that is slow to answer", func(f *fakeFleet) {
+			f.target = &held{clock: f.clock, when: measuring, d: vitals.Timeout}
+		}, 0},
+		{"the coordinator while the target answers", func(f *fakeFleet) {
+			f.target = &held{clock: f.clock, when: measuring, d: 5 * time.Second}
+		}, 5*time.Second - vitals.Timeout},
 	} {
-		o := conduct(t, func(f *fakeFleet, _ context.CancelFunc) { stop(f) }, "phases.measure=8s")
+		o := conduct(t, func(f *fakeFleet, _ context.CancelFunc) { row.stop(f) }, "phases.measure=8s")
 		if o.err != nil {
 			t.Fatal(o.err)
 		}
 		v := o.result.Verdict
-		tripped := slices.IndexFunc(v.Guards, func(g result.Guard) bool { return g.Name == "pause" && g.Tripped && *g.Value >= 4.9 && *g.Value < 5.1 })
-		if _, void := o.result.Untrusted["delivery.p99"]; tripped < 0 || !void || v.Verdict != "generator-limited" {
-			t.Errorf("%s: verdict %+v", name, v)
+		guard := slices.IndexFunc(v.Guards, func(g result.Guard) bool { return g.Name == "pause" })
+		if guard < 0 || *v.Guards[guard].Value != row.stood.Seconds() {
+			t.Errorf("%s: verdict %+v", row.name, v)
+			continue
+		}
+		_, void := o.result.Untrusted["delivery.p99"]
+		limited := v.Verdict == "generator-limited"
+		if want := row.stood > 0; v.Guards[guard].Tripped != want || void != want || limited != want {
+			t.Errorf("%s: verdict %+v, p99 void: %v", row.name, v, void)
 		}
 	}
 }

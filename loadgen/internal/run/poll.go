@@ -37,9 +37,8 @@ type rampTotals struct {
 
 // poll asks all workers for their state and adds it up.
 func (c *conductor) poll() {
-	asked := c.clock.Mono()
 	states, err := c.fleet.Poll()
-	c.stand(time.Duration(c.clock.Mono() - asked))
+	c.clock.sign()
 	if err != nil {
 		c.lose(err)
 	}
@@ -192,14 +191,22 @@ func (c *conductor) row(ctx context.Context, now int64) []*float64 {
 	if !c.moving() { // there, most of what is missing is so by rights
 		row[5], row[6] = number(float64(l.missing)), number(float64(c.outstanding()))
 	}
-	for _, source := range []vitals.Source{c.Target, c.Generator} {
-		if reading := read(ctx, source); reading != nil {
+	for _, reading := range []*vitals.Reading{c.readTarget(ctx), read(ctx, c.Generator)} {
+		if reading != nil {
 			row = append(row, number(reading.CPUSeconds), number(float64(reading.ResidentBytes)))
 		} else {
 			row = append(row, nil, nil)
 		}
 	}
 	return append(row, c.hostRow(now)...)
+}
+
+// readTarget takes a reading of the target, which may be slow to answer: that is
+// no standstill of the generator.
+func (c *conductor) readTarget(ctx context.Context) *vitals.Reading {
+	c.clock.sign()
+	defer c.clock.excuse(vitals.Timeout)
+	return read(ctx, c.Target)
 }
 
 // read takes one reading; nil if there is no source or it has nothing to say.
@@ -216,7 +223,7 @@ func read(ctx context.Context, source vitals.Source) *vitals.Reading {
 
 // take reads everything at one edge, 0 or 1, of a stretch.
 func (c *conductor) take(ctx context.Context, e *edges, edge int) {
-	e.target[edge] = read(ctx, c.Target)
+	e.target[edge] = c.readTarget(ctx)
 	e.generator[edge] = read(ctx, c.Generator)
 	e.loops[edge] = c.last.loops
 	c.takeHost(&e.hostEdges, edge)

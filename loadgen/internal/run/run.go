@@ -116,7 +116,7 @@ type conductor struct {
 	Config
 	plan  *plan.Plan
 	fleet Fleet
-	clock Clock
+	clock *watchman
 	show  func(progress.Line)
 
 	result  *result.Result
@@ -133,8 +133,7 @@ type conductor struct {
 	gone     bool   // the target closed half of its connections or more
 
 	objectives objectives
-	abandoned  bool          // a condition of the scenario ended the run
-	stood      time.Duration // longest standstill since the stretch began
+	abandoned  bool // a condition of the scenario ended the run
 
 	measureAt    int64   // start of the measured phase; 0 before it
 	left         *uint64 // outstanding when the last drain ended; nil before it
@@ -152,9 +151,8 @@ func Do(ctx context.Context, config Config, fleet Fleet, clock Clock, show func(
 	if err != nil {
 		return nil, err
 	}
-	c := &conductor{Config: config, plan: p, fleet: fleet, show: show, started: clock.Mono(), slice: make(interval)}
+	c := &conductor{Config: config, plan: p, fleet: fleet, clock: &watchman{Clock: clock}, show: show, started: clock.Mono(), slice: make(interval)}
 	c.observed = c.started
-	c.clock = watchful{clock, c.stand}
 	c.objectives.watch = slo.NewWatch(config.Scenario.SLO)
 	c.result = &result.Result{
 		SchemaVersion: result.SchemaVersion, Kind: "run", RunID: config.RunID,

@@ -10,11 +10,10 @@ import (
 )
 
 // Endpoint is a target that answers its own [Reading] as JSON over HTTP.
-type Endpoint struct {
-	URL string
-	// Timeout of one reading; 0 is one second.
-	Timeout time.Duration
-}
+type Endpoint struct{ URL string }
+
+// Timeout is how long an Endpoint waits for its answer.
+const Timeout = time.Second
 
 // maxReading bounds an answer, in bytes. Unknown fields are fine, so a target
 // may say more than is asked.
@@ -23,11 +22,7 @@ const maxReading = 64 << 10
 // Read asks once. Any status but 200, a body that is no reading, and no answer
 // within Timeout are errors.
 func (e *Endpoint) Read(ctx context.Context) (Reading, error) {
-	timeout := e.Timeout
-	if timeout == 0 {
-		timeout = time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
 	if err != nil {
