@@ -157,15 +157,31 @@ func TestWhatCannotBeJudged(t *testing.T) {
 		}, compare.Invalid, "3 pairs are void, 2 may be"},
 		{"a value that is absent once", func(p []compare.Pair) { delete(p[5].Candidate.Values, cpu) }, compare.Invalid, "measured in 13 of 14 pairs"},
 		{"a value of 0", func(p []compare.Pair) { p[5].Baseline.Values[cpu] = 0 }, compare.Invalid, "measured in 13 of 14 pairs"},
-		{"a value that is always absent", func(p []compare.Pair) {
+		{"a value that one side never has", func(p []compare.Pair) {
 			for i := range p {
-				p[i].Candidate.Values = nil
+				delete(p[i].Candidate.Values, cpu)
+			}
+		}, compare.Invalid, "measured in 0 of 14 pairs"},
+		{"a value that one side never has positive", func(p []compare.Pair) {
+			for i := range p {
+				p[i].Baseline.Values[cpu] = -1
+			}
+		}, compare.Invalid, "measured in 0 of 14 pairs"},
+		{"a value that nobody has", func(p []compare.Pair) {
+			for i := range p {
+				delete(p[i].Baseline.Values, cpu)
+				delete(p[i].Candidate.Values, cpu)
+			}
+		}, compare.Equivalent, "equivalent"},
+		{"no values at all", func(p []compare.Pair) {
+			for i := range p {
+				p[i].Baseline.Values, p[i].Candidate.Values = nil, nil
 			}
 		}, compare.Invalid, "no gating metric was measured"},
 	} {
-		pairs := pairsOf(around(0, 2, 14), cheaper)
+		pairs := pairsOf(around(0, 2, 14), cheaper, faster)
 		c.change(pairs)
-		got := compare.Judge(pairs, rules(12, cheaper))
+		got := compare.Judge(pairs, rules(12, cheaper, faster))
 		if got.Verdict != c.want || !strings.Contains(strings.Join(got.Reasons, "; "), c.says) {
 			t.Errorf("%s: %s %v, want %s with %q", c.name, got.Verdict, got.Reasons, c.want, c.says)
 		}

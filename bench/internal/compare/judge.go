@@ -67,10 +67,12 @@ func logRatios(pairs []Pair, name string) []float64 {
 func percentile95(values []float64) float64 { return stats.Quantile(values, 0.95) }
 
 // estimate is what the pairs say about a metric before it is known what else is
-// judged. A metric that lacks publications in any trial does not gate.
+// judged. A metric that lacks publications in any trial does not gate, nor does
+// one that no trial has; one that only one side has does.
 func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	j := Judged{Metric: m, P: 1, Adjusted: 1, Level: rules.Alpha}
 	var present, baseline, candidate []float64
+	anywhere := false
 	for i, d := range logRatios(pairs, m.Name) {
 		j.Ratios = append(j.Ratios, math.Exp(d))
 		if !math.IsNaN(d) {
@@ -78,6 +80,7 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 			baseline = append(baseline, pairs[i].Baseline.Values[m.Name])
 			candidate = append(candidate, pairs[i].Candidate.Values[m.Name])
 		}
+		anywhere = anywhere || pairs[i].Baseline.Values[m.Name] > 0 || pairs[i].Candidate.Values[m.Name] > 0
 		if fewest := min(pairs[i].Baseline.Publications, pairs[i].Candidate.Publications); fewest < m.Publications && j.Gating {
 			j.Gating, j.Why = false, fmt.Sprintf("rests on %d publications, gates from %d", fewest, m.Publications)
 		}
@@ -85,7 +88,8 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	j.N = len(present)
 	j.bounds(rules.Noise[m.Name], math.Sqrt(1/float64(max(1, j.N))))
 	if j.N == 0 {
-		j.Gating, j.Why, j.Ratios = false, "not measured", nil
+		j.Ratios = nil
+		j.absent(anywhere)
 		return j
 	}
 	j.P = stats.SignedRank(present)
@@ -93,6 +97,14 @@ func estimate(pairs []Pair, m Metric, rules Rules) Judged {
 	j.Estimate = number(math.Exp(stats.HodgesLehmann(present)))
 	j.Baseline, j.Candidate = number(stats.Median(baseline)), number(stats.Median(candidate))
 	return j
+}
+
+// absent is for a metric that cannot be compared; anywhere says whether any trial
+// has it.
+func (j *Judged) absent(anywhere bool) {
+	if !anywhere {
+		j.Gating, j.Why = false, "not measured"
+	}
 }
 
 // spare is by how much a change must exceed the noise of its estimate. That is
@@ -110,18 +122,18 @@ func (j *Judged) bounds(noise, closer float64) {
 	j.Margin = max(j.MinEffect, noise)
 }
 
-// correct applies Holm's correction to the gating metrics, and gives each the
+// correct applies Holm's correction to the gating metrics that can be compared, and gives each the
 // level at which its interval agrees with it.
 func correct(all []Judged, alpha float64) {
 	var p []float64
 	for _, j := range all {
-		if j.Gating {
+		if j.Gating && j.N > 0 {
 			p = append(p, j.P)
 		}
 	}
 	adjusted, levels := stats.Holm(p), stats.HolmLevels(p, alpha)
 	for i := range all {
-		if j := &all[i]; j.Gating {
+		if j := &all[i]; j.Gating && j.N > 0 {
 			j.Adjusted, adjusted = adjusted[0], adjusted[1:]
 			j.Level, levels = levels[0], levels[1:]
 		}
@@ -135,6 +147,9 @@ func correct(all []Judged, alpha float64) {
 // and acceptance sampling, 1982).
 func (j *Judged) weigh(alpha float64, missing string, interval func(j *Judged, level float64) (low, high float64)) {
 	if j.N == 0 {
+		if j.Gating {
+			j.Verdict, j.Why = Invalid, missing
+		}
 		return
 	}
 	low, high := interval(j, j.Level)

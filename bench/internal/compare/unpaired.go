@@ -58,7 +58,7 @@ func estimateUnpaired(a, b []Trial, m Metric, rules Rules) Judged {
 	j.N = min(len(la), len(lb))
 	if j.N == 0 {
 		j.bounds(rules.Noise[m.Name], 1)
-		j.Gating, j.Why = false, "not measured"
+		j.absent(len(la)+len(lb) > 0)
 		return j
 	}
 	for _, t := range slices.Concat(a, b) {

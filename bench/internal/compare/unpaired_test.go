@@ -36,7 +36,8 @@ func TestUnpaired(t *testing.T) {
 		{"three runs can show nothing", runsOf(shifted(0, 3)...), runsOf(shifted(50, 3)...), compare.Inconclusive, "3 on a side are too few"},
 		{"four can", runsOf(shifted(0, 4)...), runsOf(shifted(50, 4)...), compare.Regression, "+50.0 %"},
 		{"a value that is absent once", runsOf(shifted(0, 6)...), runsOf(append(shifted(10, 6), 0)...), compare.Invalid, "measured in 12 of 13 runs"},
-		{"a side without values", runsOf(shifted(0, 6)...), runsOf(0, 0, 0), compare.Invalid, "no gating metric was measured"},
+		{"a side without values", runsOf(shifted(0, 6)...), runsOf(0, 0, 0), compare.Invalid, "measured in 6 of 9 runs"},
+		{"no values at all", runsOf(0, 0), runsOf(0, 0, 0), compare.Invalid, "no gating metric was measured"},
 		{"no runs", nil, nil, compare.Invalid, "no gating metric was measured"},
 		{"more than are compared", runsOf(shifted(0, 26)...), runsOf(shifted(0, 25)...), compare.Invalid, "51 runs; at most 50"},
 	} {
