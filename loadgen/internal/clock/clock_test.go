@@ -75,6 +75,36 @@ func TestStepsLeaveInstantsUnchanged(t *testing.T) {
 	}
 }
 
+// TestLateReadsAroundASmallStep reads arrivals late, as slow readers and a
+// generator that is behind do. An arrival that was read after the step, and lies
+// by the new offset after it, is ambiguous only after a step back.
+func TestLateReadsAroundASmallStep(t *testing.T) {
+	const lag = 200 * time.Millisecond
+	for _, step := range []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, time.Second, -time.Second} {
+		c := &clocks{wall: 1_700_000_000_000_000_000, mono: 1_000_000_000_000, width: 50}
+		w := newWall(c.read)
+		type arrival struct{ stamp, at int64 }
+		var unread []arrival
+		for n := range 5000 {
+			if n == 1000 {
+				c.step(step)
+			}
+			c.advance(time.Millisecond)
+			w.Refresh(c.mono)
+			unread = append(unread, arrival{c.wall, c.mono})
+			for len(unread) > 0 && c.mono-unread[0].at >= int64(lag) {
+				if got := w.Mono(unread[0].stamp, c.mono); got != unread[0].at {
+					t.Fatalf("step %v, %v after it: %v off", step, time.Duration(n-1000)*time.Millisecond, time.Duration(got-unread[0].at))
+				}
+				unread = unread[1:]
+			}
+		}
+		if w.Steps() != 1 {
+			t.Errorf("step %v: %d steps noticed, want 1", step, w.Steps())
+		}
+	}
+}
+
 // TestStepBetweenSamples converts a stamp from after a step that no sample has
 // seen yet: the odd result must bring the sample about.
 func TestStepBetweenSamples(t *testing.T) {

@@ -22,6 +22,8 @@ type Wall struct {
 	previous int64 // before the last step
 	width    int64 // uncertainty of offset
 	sampled  int64 // when offset was read
+	steady   int64 // no later than the last reading before the last step
+	stepped  int64 // when the last step was noticed
 	steps    uint64
 	read     func() (wall, mono, width int64)
 }
@@ -49,20 +51,23 @@ func (w *Wall) Refresh(now int64) {
 // disagree; the caller clamps and counts it.
 func (w *Wall) Mono(wall, read int64) int64 {
 	at := wall - w.offset
-	if at <= read && read-at < int64(suspicious) {
+	if at <= read && read-at < int64(suspicious) && at >= w.steady {
 		return at
 	}
 	return w.doubtful(wall, read)
 }
 
-// doubtful converts an instant that lies oddly to its read: the clock may have
-// been stepped between the two, or since the last sample. Of the offsets before
-// and after the last step, the right one gives the latest instant that is not
-// after the read.
+// doubtful converts an instant that lies oddly to its read, or to the last step.
+// Before the step it can lie by the offset from before it only
+// if that is not after the noticing, and after the step by the new one only if
+// that is not before the last sample without it. An instant that a step back
+// repeats can be both; the later is taken, which is nearer to its read.
 func (w *Wall) doubtful(wall, read int64) int64 {
 	w.sample()
 	at, other := wall-w.offset, wall-w.previous
-	if other <= read && (at > read || other > at) {
+	before := other <= read && other <= w.stepped
+	after := at <= read && at >= w.steady
+	if before && (!after || other > at) {
 		return other
 	}
 	return at
@@ -73,12 +78,14 @@ func (w *Wall) Steps() uint64 { return w.steps }
 
 func (w *Wall) sample() {
 	wall, mono, width := w.tight()
+	last := w.sampled
 	w.sampled = mono
 	offset := wall - mono
 	moved := offset - w.offset
 	if limit := int64(stepThreshold) + w.width + width; moved > limit || moved < -limit {
 		w.previous = w.offset
 		w.offset, w.width = offset, width
+		w.steady, w.stepped = last-width, mono
 		w.steps++
 	} else if width < w.width {
 		w.offset, w.width = offset, width
