@@ -120,6 +120,32 @@ func TestAStandstillIsNoticed(t *testing.T) {
 	}
 }
 
+// Only what stays missing from one row to the next is lost.
+func TestLostWhileUnderWay(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][2]uint64 // missing, and so far reordered
+		want float64     // at the last
+	}{
+		{"nothing", [][2]uint64{{0, 0}, {0, 0}}, 0},
+		{"missing at one row", [][2]uint64{{0, 0}, {5, 0}}, 0},
+		{"missing at two", [][2]uint64{{5, 0}, {5, 0}}, 5},
+		{"more at the second", [][2]uint64{{5, 0}, {9, 0}}, 5},
+		{"some have come", [][2]uint64{{5, 0}, {3, 2}}, 3},
+		{"overtaken all the time", [][2]uint64{{5, 1000}, {5, 2000}}, 0},
+		{"overtaken now and then, and some lost", [][2]uint64{{8, 100}, {8, 103}}, 5},
+		{"a worker's counts are gone", [][2]uint64{{5, 10}, {2, 4}}, 2},
+	} {
+		o, got := objectives{}, 0.0
+		for _, row := range c.rows {
+			got = o.lost(totals{missing: row[0], counts: output.Counts{Reordered: row[1]}})
+		}
+		if got != c.want {
+			t.Errorf("%s: %v lost, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestObjectives(t *testing.T) {
 	for _, c := range []struct {
 		slo     string

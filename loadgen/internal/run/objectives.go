@@ -9,16 +9,26 @@ import (
 
 // objectives are the scenario's conditions while the run is under way.
 type objectives struct {
-	watch   *slo.Watch
-	missing uint64 // at the row before
+	watch *slo.Watch
+	// At the row before:
+	missing   uint64 // before later ones, at some receiver
+	reordered uint64 // arrived after later ones, so far
 }
 
-// second judges the row that has just been taken. What was missing once only
-// may have been overtaken and nothing else.
+// lost is how many deliveries have been missing since the row before at least:
+// as many as were, less those that have come since. What came may also be what
+// only went missing since; then it is too few, and the end tells the rest.
+func (o *objectives) lost(now totals) float64 {
+	came := now.counts.Reordered - min(o.reordered, now.counts.Reordered)
+	lost := o.missing - min(o.missing, came)
+	o.missing, o.reordered = now.missing, now.counts.Reordered
+	return float64(min(lost, now.missing))
+}
+
+// second judges the row that has just been taken.
 func (c *conductor) second(phase string, now int64, row []*float64) {
 	o := &c.objectives
-	lost := float64(min(o.missing, c.last.missing))
-	o.missing = c.last.missing
+	lost := o.lost(c.last)
 	if phase != "measure" || c.measureAt == 0 {
 		return
 	}

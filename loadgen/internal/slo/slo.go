@@ -27,6 +27,8 @@ func Check(s scenario.Scenario, watched bool) error {
 			all = append(all, fmt.Errorf("slo: %q needs the target's vitals; give --watch-pid or --vitals-url", c))
 		case running(c) && !live(c.Metric):
 			all = append(all, fmt.Errorf("slo: %q: %s has no figure by the second; leave out after and abort", c, c.Metric))
+		case running(c) && c.Metric == "lost" && (s.Churn.Rate > 0 || s.Reconnect.Most > 0):
+			all = append(all, fmt.Errorf("slo: %q: only the end tells what was lost from what members missed while they were away; leave out after and abort", c))
 		}
 	}
 	return errors.Join(all...)

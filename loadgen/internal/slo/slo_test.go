@@ -48,6 +48,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What members miss while they are away is not lost, and nobody can tell before
+// the end.
+func TestCheckLostByTheSecond(t *testing.T) {
+	for name, s := range map[string]scenario.Scenario{
+		"churn": {Churn: scenario.Churn{Rate: 1}}, "reconnect": {Reconnect: scenario.Reconnect{Most: time.Second}},
+	} {
+		for condition, refused := range map[string]bool{"lost == 0": false, "lost == 0 abort": true, "lost == 0 after 5s": true, "delivery.p99 < 1s abort": false} {
+			s.SLO = conditions(t, condition)
+			if err := Check(s, false); (err != nil) != refused || refused && !strings.Contains(err.Error(), "only the end tells") {
+				t.Errorf("%s, %s: %v", name, condition, err)
+			}
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	r := &result.Result{
 		Ledger:    result.Ledger{Lost: 3, Sent: 10},
