@@ -53,6 +53,8 @@ type fakeFleet struct {
 	refuse  int           // connections that do not open
 	dies    int64         // Mono at which the target closes all; 0 never
 	loses   int64         // Mono at which worker 1 is lost; 0 never
+	sheds   int           // connections that the target closes
+	shedAt  int64         // Mono at which it does
 	swallow uint64        // deliveries that never arrive
 	deaf    bool          // workers never finish sending
 	stops   int64         // Mono at which the worker stands still for 5 s; 0 never
@@ -151,6 +153,9 @@ func (f *fakeFleet) Poll() ([]control.Status, error) {
 	}
 	first.Sent = first.Sent || f.halted != 0 && !f.deaf
 	first.Tick.Open = n - f.refuse
+	if f.clock.now >= f.shedAt {
+		first.Tick.Open -= f.sheds
+	}
 	first.Tick.Sent, first.Tick.Delivered = f.counts()
 	first.Tick.Expected = first.Tick.Sent * uint64(f.deliveries())
 	first.Tick.Loops = []time.Duration{time.Duration(f.clock.now-origin) / 4}

@@ -36,7 +36,7 @@ func (c *conductor) evidence(all measured, histograms map[string]*latency.Histog
 	e := verdict.Evidence{
 		Scenario: c.Scenario, Metrics: all, Ledger: c.result.Ledger, Failures: c.result.Failures,
 		Interrupted: c.stopped, TargetAlive: &alive,
-		Requested: c.ramp.requested, Opened: c.ramp.opened, Outstanding: c.left,
+		Requested: c.ramp.requested, Opened: c.ramp.opened, Held: c.held, Outstanding: c.left,
 		Delivery: histograms[engine.Delivery], SentDelivery: histograms[engine.SentDelivery],
 		SendLag: histograms[engine.SendLag], ReadLag: histograms[engine.ReadLag], Blocked: histograms[engine.Blocked],
 		BusiestLoop: share(edges.loops, edges.length()), Interval: edges.length(), Abandoned: c.abandoned,

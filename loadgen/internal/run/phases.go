@@ -96,7 +96,17 @@ func (c *conductor) rest(ctx context.Context) {
 	defer end()
 	begun := c.clock.Mono()
 	c.wait(ctx, "idle", begun, c.Scenario.Phases.Idle)
+	c.noteHeld()
 	c.take(ctx, &c.idleEdges, 1)
+}
+
+// noteHeld notes how many connections have lasted.
+func (c *conductor) noteHeld() {
+	open := c.last.open
+	if c.held != nil {
+		open = min(open, *c.held)
+	}
+	c.held = &open
 }
 
 // hold keeps the connections open and silent for the measured phase.
@@ -109,6 +119,7 @@ func (c *conductor) hold(ctx context.Context) {
 	c.take(ctx, &c.measureEdges, 0)
 	c.measureAt = c.clock.Mono()
 	c.wait(ctx, "measure", c.measureAt, c.Scenario.Phases.Measure)
+	c.noteHeld()
 	c.take(ctx, &c.measureEdges, 1)
 	c.checkReturn()
 }

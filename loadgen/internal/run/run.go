@@ -136,6 +136,7 @@ type conductor struct {
 	abandoned  bool // a condition of the scenario ended the run
 
 	measureAt    int64   // start of the measured phase; 0 before it
+	held         *int    // open after having been held; nil before it
 	left         *uint64 // outstanding when the last drain ended; nil before it
 	rampEdges    edges   // of the ramp alone
 	idleEdges    edges   // from before the assignment to the end of the idle phase

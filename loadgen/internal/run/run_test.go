@@ -182,6 +182,49 @@ func TestRunsThatEndEarly(t *testing.T) {
 	}
 }
 
+// A target that closes connections while nobody looks at them must not look as
+// if it could hold them cheaply.
+func TestConnectionsThatDoNotLast(t *testing.T) {
+	holding := []string{"workload=connect", "rooms=", "rate=", "size=", "phases.warm-up=", "phases.drain=", "phases.idle=2s", "phases.measure=4s",
+		"require=connect,resident"}
+	publishing := []string{"phases.idle=2s"}
+	for _, c := range []struct {
+		name     string
+		setting  []string
+		sheds    int
+		at       time.Duration // after the start
+		held     float64
+		verdict  string
+		untrusts []string
+	}{
+		{"all last", holding, 0, 0, 1, result.Valid, nil},
+		{"some are closed while they are idle", holding, 2, time.Second, 0.75, result.Invalid, []string{"target.rss_per_connection_bytes", "connections_per_second", "target.cpu_per_connection_seconds"}},
+		{"and some later", holding, 2, 4 * time.Second, 0.75, result.Invalid, []string{"target.rss_per_connection_bytes", "connections_per_second"}},
+		{"all last until there is something to deliver", publishing, 3, 4 * time.Second, 1, result.Valid, nil},
+		{"some are closed before", publishing, 3, time.Second, 0.7, result.Valid, []string{"target.rss_per_connection_bytes"}},
+	} {
+		o := conduct(t, func(f *fakeFleet, _ context.CancelFunc) { f.sheds, f.shedAt = c.sheds, origin+int64(c.at) }, c.setting...)
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		r := o.result
+		guard := slices.IndexFunc(r.Verdict.Guards, func(g result.Guard) bool { return g.Name == "held" })
+		if guard < 0 || *r.Verdict.Guards[guard].Value != c.held || r.Verdict.Verdict != c.verdict {
+			t.Errorf("%s: verdict %+v", c.name, r.Verdict)
+		}
+		for name := range r.Untrusted {
+			if len(c.untrusts) == 0 {
+				t.Errorf("%s: %s is not trusted", c.name, name)
+			}
+		}
+		for _, name := range c.untrusts {
+			if _, found := r.Untrusted[name]; !found {
+				t.Errorf("%s: %s is trusted", c.name, name)
+			}
+		}
+	}
+}
+
 func TestNoConnectionNoResult(t *testing.T) {
 	for _, c := range []struct {
 		name    string

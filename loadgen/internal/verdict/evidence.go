@@ -32,6 +32,9 @@ type Evidence struct {
 	TargetAlive *bool
 	// Requested and Opened connections.
 	Requested, Opened int
+	// Held is how many of the opened were still open when resident memory was
+	// read and, where connections are only held, at the end.
+	Held *int
 	// Outstanding deliveries when the last drain ended.
 	Outstanding *uint64
 

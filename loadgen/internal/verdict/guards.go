@@ -14,6 +14,7 @@ import (
 const (
 	Connected      = "connected"
 	TargetAlive    = "target-alive"
+	Held           = "held"
 	Sent           = "sent"
 	Drained        = "drained"
 	LedgerAgrees   = "ledger-agrees"
@@ -66,7 +67,7 @@ var arrival = []string{scenario.GroupDelivery, scenario.GroupSentDelivery, scena
 func guards(e Evidence) []result.Guard {
 	var all []result.Guard
 	for _, guard := range []func(Evidence) (result.Guard, bool){
-		connected, targetAlive, sent, drained, ledgerAgrees, sendLag, readLag, generatorCPU, receiveBuffers, stamps, exactStamps,
+		connected, targetAlive, held, sent, drained, ledgerAgrees, sendLag, readLag, generatorCPU, receiveBuffers, stamps, exactStamps,
 		littlesLaw, paused, runDelay, targetDelay, pressure, steal, throttling, gcPause, clockSteps, retransmits,
 	} {
 		if g, applies := guard(e); applies {
@@ -106,6 +107,23 @@ func targetAlive(e Evidence) (result.Guard, bool) {
 	return result.Guard{
 		Name: TargetAlive, Value: &alive, Limit: 1, Unit: "1", Tripped: !*e.TargetAlive,
 		Voids: scenario.Groups(), Remedy: "see the target's log: it ended or closed its connections",
+	}, true
+}
+
+// held trips where connections that opened were gone before they had done what
+// they were opened for: to be counted in resident memory and, where they are
+// only held, to last.
+func held(e Evidence) (result.Guard, bool) {
+	if e.Held == nil || e.Opened == 0 {
+		return result.Guard{}, false
+	}
+	voids := []string{scenario.GroupResident}
+	if e.Scenario.Workload == scenario.Connect {
+		voids = append(voids, scenario.GroupConnect, scenario.GroupCPU)
+	}
+	return result.Guard{
+		Name: Held, Value: ratio(float64(*e.Held), float64(e.Opened)), Limit: 1, Unit: "1", Tripped: *e.Held < e.Opened,
+		Voids: voids, Remedy: "see the failures: the target closed connections that were only held open",
 	}, true
 }
 

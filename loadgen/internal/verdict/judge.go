@@ -250,6 +250,8 @@ func explain(g result.Guard, e Evidence) string {
 		found = fmt.Sprintf("%d of %d connections opened", e.Opened, e.Requested)
 	case TargetAlive:
 		found = "the target did not live to the end"
+	case Held:
+		found = fmt.Sprintf("%d of %d opened connections were still there after being held open", *e.Held, e.Opened)
 	case Sent:
 		found = fmt.Sprintf("%d of %d planned publications left", e.Ledger.Sent, e.Ledger.Planned)
 	case Drained:

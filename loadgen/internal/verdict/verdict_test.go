@@ -48,7 +48,7 @@ func healthy(t *testing.T) Evidence {
 			"generator.cpu_seconds": {}, "target.rss_per_connection_bytes": {}, "stamps.exact_share": {},
 		},
 		Ledger:      result.Ledger{Planned: 120, Sent: 120, Expected: 120_000, Delivered: 120_000, GapsAgree: true},
-		TargetAlive: ptr(true), Requested: 1001, Opened: 1001, Outstanding: ptr(uint64(0)),
+		TargetAlive: ptr(true), Requested: 1001, Opened: 1001, Held: ptr(1001), Outstanding: ptr(uint64(0)),
 		Delivery: all(20 * time.Millisecond), SentDelivery: all(20 * time.Millisecond),
 		SendLag: all(100 * time.Microsecond), ReadLag: all(100 * time.Microsecond), Blocked: all(10 * time.Microsecond),
 		Arrivals: 100_000, StampsExact: 100_000, BusiestLoop: ptr(0.3), Interval: 10 * time.Second,
@@ -71,7 +71,7 @@ func busyOthers(e *Evidence) { e.Host.CPU.Tasks += 4 * time.Second }
 func closedLoop(t *testing.T, e *Evidence) {
 	e.Scenario = asked(t, "workload=echo", "require=sent-delivery,throughput,ledger")
 	e.Scenario.Phases.Measure = 2 * time.Second
-	e.Requested, e.Opened = 1, 1
+	e.Requested, e.Opened, e.Held = 1, 1, ptr(1)
 	e.Delivery, e.SendLag, e.Overrun = nil, nil, nil
 }
 
@@ -141,6 +141,11 @@ func TestJudge(t *testing.T) {
 		}, result.Invalid, LimitGenerator, "connected", "delivery sent-delivery throughput connect resident cpu"},
 		{"the target died", func(_ *testing.T, e *Evidence) { e.TargetAlive = ptr(false) },
 			result.Invalid, LimitServer, "target-alive", everything},
+		{"connections that were gone when memory was read", func(_ *testing.T, e *Evidence) { e.Held = ptr(990) },
+			result.Valid, LimitNone, "held", "resident"},
+		{"connections that did not last where they are only held", func(t *testing.T, e *Evidence) {
+			e.Scenario, e.Held = asked(t, "workload=connect", "require=connect"), ptr(990)
+		}, result.Invalid, LimitNone, "held", "connect resident cpu"},
 		{"publications that never left", func(_ *testing.T, e *Evidence) { e.Ledger.Sent, e.Ledger.Unsent = 119, 1 },
 			result.Invalid, LimitNone, "sent", "delivery sent-delivery throughput"},
 		{"deliveries outstanding after the drain", func(_ *testing.T, e *Evidence) { e.Outstanding = ptr(uint64(121)) },
@@ -401,12 +406,12 @@ func TestAbsentSources(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	full := healthy(t)
-	if got, want := names(full), "connected target-alive sent drained ledger-agrees send-lag read-lag generator-cpu receive-buffers stamps "+machineGuards; got != want {
+	if got, want := names(full), "connected target-alive held sent drained ledger-agrees send-lag read-lag generator-cpu receive-buffers stamps "+machineGuards; got != want {
 		t.Errorf("guards %s, want %s", got, want)
 	}
 	echo := healthy(t)
 	closedLoop(t, &echo)
-	if got, want := names(echo), "connected target-alive drained ledger-agrees read-lag generator-cpu receive-buffers stamps "+strings.Replace(machineGuards, "pause", "littles-law pause", 1); got != want {
+	if got, want := names(echo), "connected target-alive held drained ledger-agrees read-lag generator-cpu receive-buffers stamps "+strings.Replace(machineGuards, "pause", "littles-law pause", 1); got != want {
 		t.Errorf("guards of a closed loop %s, want %s", got, want)
 	}
 	if got := names(Evidence{Scenario: asked(t), SendLag: latency.New(latency.Precise)}); got != "" {
