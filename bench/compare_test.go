@@ -18,7 +18,7 @@ func runs(t *testing.T, commit string, change func(*result.Result), microseconds
 	folder := t.TempDir()
 	for i, us := range microseconds {
 		r := fixture.Fanout()
-		r.Subject.Commit = commit
+		r.RunID, r.Subject.Commit = fmt.Sprintf("%s/%d", folder, i), commit
 		r.Times.Started = r.Times.Started.Add(time.Duration(i) * time.Hour)
 		m := r.Metrics["target.cpu_per_delivery_seconds"]
 		m.Value = us * 1e-6
@@ -37,6 +37,7 @@ func TestCompareStoredRuns(t *testing.T) {
 	a := runs(t, "aaaaaaaaaaaa", nil, 6.0, 6.1, 6.2, 6.3, 6.15, 6.05, 6.25, 6.12)
 	b := runs(t, "bbbbbbbbbbbb", nil, 7.0, 7.1, 7.2, 7.3, 7.15, 7.05, 7.25, 7.12)
 	elsewhere := runs(t, "cccccccccccc", func(r *result.Result) { r.Environment.Key = "another machine" }, 6)
+	gorilla := runs(t, "aaaaaaaaaaaa", func(r *result.Result) { r.Subject.Name = "gorilla" }, 8, 8.1, 8.2, 8.3)
 	other := runs(t, "dddddddddddd", func(r *result.Result) { r.Scenario.Connections = 7 }, 6)
 	for _, c := range []struct {
 		name string
@@ -44,7 +45,9 @@ func TestCompareStoredRuns(t *testing.T) {
 		code int
 		says []string
 	}{
-		{"dearer", []string{a, "--", b}, exitFine, []string{"REGRESSION (advisory)", "target.cpu_per_delivery_seconds: regression, +16", "not made in pairs", "aaaaaaaaaaaa, 8 runs"}},
+		{"dearer", []string{a, "--", b}, exitFine, []string{"REGRESSION (advisory)", "target.cpu_per_delivery_seconds: regression, +16", "not made in pairs", "server aaaaaaaaaaaa, 8 runs"}},
+		{"another server", []string{a, "--", gorilla}, exitFine, []string{"baseline   server aaaaaaaaaaaa, 8 runs\ncandidate  gorilla aaaaaaaaaaaa, 4 runs\n"}},
+		{"copies", []string{a, a, "--", b}, exitFine, []string{"server aaaaaaaaaaaa, 8 runs"}},
 		{"the same", []string{a, "--", a}, exitFine, []string{"EQUIVALENT (advisory)"}},
 		{"two single runs", []string{a + "/20261122T000000Z-aaaaaaaaaaaa", b + "/20261122T000000Z-bbbbbbbbbbbb"}, exitFine, []string{"This table does not judge"}},
 		{"another machine", []string{a, "--", elsewhere}, exitUsage, []string{"cannot be compared", "the environments differ", "--force"}},

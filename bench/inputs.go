@@ -81,9 +81,11 @@ func readOne(arg string, options []scenario.Option) (declared, error) {
 	return declared{s, source}, err
 }
 
-// readAll reads every result that the paths mean.
+// readAll reads every result that the paths mean. A run counts once, however
+// many copies there are.
 func readAll(paths []string) ([]*result.Result, error) {
 	var all []*result.Result
+	seen := make(map[string]bool)
 	for _, path := range paths {
 		files, err := store.All(path)
 		if err != nil {
@@ -94,7 +96,10 @@ func readAll(paths []string) ([]*result.Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, r)
+			if !seen[r.RunID] {
+				seen[r.RunID] = true
+				all = append(all, r)
+			}
 		}
 	}
 	return all, nil

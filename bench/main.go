@@ -127,6 +127,8 @@
 // A… and B… are results, or folders of them. Runs of different scenarios or
 // environments are refused. What they find is a hint: stored runs were not made
 // side by side, and whatever else changed between them is in the difference.
+// Copies of a run count once. Bench trend looks at each scenario and target
+// apart, build tags included, and leaves trials of comparisons out.
 //
 //	--force           compare unlike runs all the same; what differs is said
 //	--metric=NAME     of which bench trend shows every point

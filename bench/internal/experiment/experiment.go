@@ -9,6 +9,7 @@ package experiment
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"fanbench/bench/internal/compare"
@@ -130,6 +131,10 @@ func (e *Experiment) Design(p Place) *result.Design {
 	}
 	return &result.Design{GroupID: e.ID, Block: p.Pair + 1, Position: p.Position + 1, Arm: arm.String(), Role: string(p.Side)}
 }
+
+// IsTrial: the run is a trial of a comparison. [Create] names both sides in the
+// group's id, bench run neither.
+func IsTrial(d *result.Design) bool { return d != nil && strings.Count(d.GroupID, "-") > 1 }
 
 // Outcome is what one trial left behind.
 type Outcome struct {

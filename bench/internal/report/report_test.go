@@ -74,7 +74,7 @@ func history(t *testing.T) string {
 			points = append(points, p)
 		}
 		m := compare.Metrics(false)[0]
-		all = append(all, report.Series{Scenario: fmt.Sprintf("fanout-%v", step), Metric: m, Points: points, Segments: trend.Find(points, m.MinEffect)})
+		all = append(all, report.Series{Name: fmt.Sprintf("fanout-%v, server", step), Metric: m, Points: points, Segments: trend.Find(points, m.MinEffect)})
 	}
 	var b bytes.Buffer
 	if err := report.Trend(&b, all); err != nil {

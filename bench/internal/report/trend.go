@@ -13,10 +13,10 @@ import (
 	"fanbench/bench/internal/trend"
 )
 
-// Series is one metric of one scenario over stored runs, with what was found in
-// it.
+// Series is one metric of one scenario and target over stored runs, with what
+// was found in it.
 type Series struct {
-	Scenario string
+	Name     string // the scenario's and the target's
 	Metric   compare.Metric
 	Points   []trend.Point
 	Segments []trend.Segment
@@ -27,16 +27,17 @@ type trendView struct {
 	shell
 	Tone, Verdict, Words string
 	Changes              []changeRow
-	Scenarios            []trendScenario
+	Groups               []trendGroup
 }
 
-type trendScenario struct {
+// trendGroup is what there is of one scenario and target.
+type trendGroup struct {
 	Name   string
 	Charts []trendChart
 }
 
 type changeRow struct {
-	Scenario, Metric, Commit, When, Before, After, Change, Tone, P string
+	Name, Metric, Commit, When, Before, After, Change, Tone, P string
 }
 
 // Trend writes the page of metrics over stored runs.
@@ -56,10 +57,10 @@ func newTrendView(all []Series) (*trendView, error) {
 	v := &trendView{shell: page, Tone: "good"}
 	searched := 0
 	for _, s := range all {
-		if len(v.Scenarios) == 0 || v.Scenarios[len(v.Scenarios)-1].Name != s.Scenario {
-			v.Scenarios = append(v.Scenarios, trendScenario{Name: s.Scenario})
+		if len(v.Groups) == 0 || v.Groups[len(v.Groups)-1].Name != s.Name {
+			v.Groups = append(v.Groups, trendGroup{Name: s.Name})
 		}
-		in := &v.Scenarios[len(v.Scenarios)-1]
+		in := &v.Groups[len(v.Groups)-1]
 		in.Charts = append(in.Charts, trendChart{s})
 		for _, segment := range s.Segments {
 			if segment.Searched {
@@ -87,7 +88,7 @@ func newTrendView(all []Series) (*trendView, error) {
 func (s Series) row(c trend.Change) changeRow {
 	p, format := s.Points[c.At], human.Of(s.Metric.Unit)
 	row := changeRow{
-		Scenario: s.Scenario, Metric: s.Metric.Name, Commit: short(p.Commit), When: p.Time.UTC().Format("2006-01-02 15:04"),
+		Name: s.Name, Metric: s.Metric.Name, Commit: short(p.Commit), When: p.Time.UTC().Format("2006-01-02 15:04"),
 		Before: format(c.Before), After: format(c.After), Change: change(c.After / c.Before), P: fmt.Sprintf("%.1g", c.P), Tone: "improvement",
 	}
 	if s.worse(c) {

@@ -3,6 +3,7 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"debug/buildinfo"
 	"fmt"
@@ -32,6 +33,8 @@ func Read(ctx context.Context, path string) (result.Subject, error) {
 				s.Commit = setting.Value
 			case "vcs.modified":
 				s.Dirty = setting.Value == "true"
+			case "-tags":
+				s.Version += tagged + setting.Value
 			}
 		}
 	}
@@ -44,6 +47,19 @@ func Read(ctx context.Context, path string) (result.Subject, error) {
 		s.Tree = git(ctx, dir, "rev-parse", "--verify", s.Commit+"^{tree}")
 	}
 	return s, nil
+}
+
+// tagged stands in a version before the build tags, if there are any.
+const tagged = " -tags "
+
+// Label names what a run measured, whatever its commit: the server with its
+// build tags, or the URL if nothing else is known.
+func Label(r *result.Result) string {
+	label := cmp.Or(r.Subject.Name, r.URL)
+	if _, tags, found := strings.Cut(r.Subject.Version, tagged); found {
+		label += tagged + tags
+	}
+	return label
 }
 
 // Library returns the version of a module that is built into the program at

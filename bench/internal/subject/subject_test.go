@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"fanbench/bench/internal/revision"
 	"fanbench/bench/internal/subject"
+	"fanbench/loadgen/result"
 )
 
 // git runs in a repository of the test's own, away from the user's settings.
@@ -84,6 +86,37 @@ func TestLibraryMissing(t *testing.T) {
 	} {
 		if got, err := subject.Library(path, "github.com/lxzan/gws"); got != "" || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q, %v; want %q", filepath.Base(path), got, err, want)
+		}
+	}
+}
+
+// Build tags make another server of the same commit, however it was built.
+func TestLabel(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "server")
+	source := program + ".go"
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-tags", "slower,louder", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	built, err := subject.Read(context.Background(), program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		subject result.Subject
+		want    string
+	}{
+		{result.Subject{Name: "server", Version: "(devel)", Commit: "aa"}, "server"},
+		{result.Subject{Name: "gorilla", Version: "github.com/gorilla/websocket v1.5.3"}, "gorilla"},
+		{revision.Revision{Ref: "main"}.Subject(""), "server"},
+		{revision.Revision{Ref: "main"}.Subject("slower"), "server -tags slower"},
+		{built, "server -tags slower,louder"},
+		{result.Subject{}, "ws://10.0.0.1:9000"},
+	} {
+		if got := subject.Label(&result.Result{Subject: c.subject, URL: "ws://10.0.0.1:9000"}); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.subject, got, c.want)
 		}
 	}
 }

@@ -80,14 +80,7 @@ func factors(a, b *result.Result) string {
 }
 
 func identity(r *result.Result) string {
-	commit := "commit not known"
-	if r.Subject.Commit != "" {
-		commit = r.Subject.Commit[:min(12, len(r.Subject.Commit))]
-		if r.Subject.Dirty {
-			commit += " (uncommitted changes)"
-		}
-	}
-	return fmt.Sprintf("%s, %s, %s, run %s", r.Scenario.Name, commit, r.Times.Started.UTC().Format("2006-01-02 15:04:05 UTC"), r.RunID)
+	return fmt.Sprintf("%s, %s, %s, run %s", r.Scenario.Name, build(r), r.Times.Started.UTC().Format("2006-01-02 15:04:05 UTC"), r.RunID)
 }
 
 // names lists every metric that either result has, trusted or not.

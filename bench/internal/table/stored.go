@@ -9,6 +9,7 @@ import (
 
 	"fanbench/bench/internal/compare"
 	"fanbench/bench/internal/human"
+	"fanbench/bench/internal/subject"
 	"fanbench/bench/internal/trend"
 	"fanbench/loadgen/result"
 )
@@ -26,19 +27,26 @@ func Unpaired(w io.Writer, baseline, candidate []*result.Result, c compare.Compa
 	return err
 }
 
-// builds names the commits that some results are of.
+// builds names the servers and commits that some results are of.
 func builds(all []*result.Result) string {
-	return strings.Join(appearing(all, func(r *result.Result) string {
-		if r.Subject.Commit == "" {
-			return "commit not known"
-		}
-		return r.Subject.Commit[:min(12, len(r.Subject.Commit))]
-	}), ", ")
+	return strings.Join(appearing(all, build), ", ")
 }
 
-// Trend is one metric of one scenario over stored runs.
+// build names the server and the commit that a result is of.
+func build(r *result.Result) string {
+	commit := "commit not known"
+	if r.Subject.Commit != "" {
+		commit = r.Subject.Commit[:min(12, len(r.Subject.Commit))]
+		if r.Subject.Dirty {
+			commit += " (uncommitted changes)"
+		}
+	}
+	return subject.Label(r) + " " + commit
+}
+
+// Trend is one metric of one scenario and target over stored runs.
 type Trend struct {
-	Scenario string
+	Name     string // the scenario's and the target's
 	Metric   compare.Metric
 	Points   []trend.Point
 	Segments []trend.Segment
@@ -49,7 +57,7 @@ type Trend struct {
 func Trends(w io.Writer, all []Trend) error {
 	var out strings.Builder
 	t := plain()
-	t.AppendHeader(table.Row{"scenario", "metric", "runs", "from", "before", "after", "change", "p"})
+	t.AppendHeader(table.Row{"scenario, target", "metric", "runs", "from", "before", "after", "change", "p"})
 	changes := 0
 	for _, one := range all {
 		format := human.Of(one.Metric.Unit)
@@ -60,7 +68,7 @@ func Trends(w io.Writer, all []Trend) error {
 				if (c.After > c.Before) == (one.Metric.Better == compare.Lower) {
 					mark = " worse"
 				}
-				t.AppendRow(table.Row{one.Scenario, one.Metric.Name, len(one.Points), p.Commit[:min(12, len(p.Commit))],
+				t.AppendRow(table.Row{one.Name, one.Metric.Name, len(one.Points), p.Commit[:min(12, len(p.Commit))],
 					format(c.Before), format(c.After), percent(c.After/c.Before) + mark, fmt.Sprintf("%.1g", c.P)})
 				changes++
 			}
@@ -97,14 +105,14 @@ func (t Trend) gaps() string {
 	var out strings.Builder
 	for _, s := range t.Segments[min(1, len(t.Segments)):] {
 		fmt.Fprintf(&out, "%s, %s: the environment changed at %s (%s); nothing is compared over it\n",
-			t.Scenario, t.Metric.Name, t.Points[s.First].Time.UTC().Format("2006-01-02 15:04"), s.Environment)
+			t.Name, t.Metric.Name, t.Points[s.First].Time.UTC().Format("2006-01-02 15:04"), s.Environment)
 	}
 	return out.String()
 }
 
 func (t Trend) points() string {
 	rows := plain()
-	rows.AppendHeader(table.Row{t.Scenario, "commit", "environment", t.Metric.Name})
+	rows.AppendHeader(table.Row{t.Name, "commit", "environment", t.Metric.Name})
 	format := human.Of(t.Metric.Unit)
 	for _, p := range t.Points {
 		rows.AppendRow(table.Row{p.Time.UTC().Format("2006-01-02 15:04"), p.Commit[:min(12, len(p.Commit))], p.Environment, format(p.Value)})

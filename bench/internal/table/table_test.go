@@ -138,7 +138,7 @@ func TestLine(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	a, b := fixture.Fanout(), fixture.Fanout()
-	b.RunID = "ffff0000"
+	b.RunID, b.Subject.Name = "ffff0000", "gorilla"
 	m := b.Metrics["target.cpu_per_delivery_seconds"]
 	m.Value *= 0.5
 	b.Metrics["target.cpu_per_delivery_seconds"] = m
