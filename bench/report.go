@@ -160,13 +160,19 @@ func reproduceComparison(e *experiment.Experiment) string {
 // quoted is a word for a shell.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// toFile writes a file, once all of it is there: what fails leaves none behind.
+// toFile writes a file, once all of it is there: what fails leaves what was there
+// before. A pipe, a device or a link, as /dev/stdout is one, stays what it is and
+// is written through.
 func toFile(path string, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+	put := result.Replace
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		put = func(path string, content []byte) error { return os.WriteFile(path, content, 0o644) }
+	}
+	if err := put(path, b.Bytes()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

@@ -1,10 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"fanbench/bench/internal/experiment"
 	"fanbench/bench/internal/fixture"
@@ -88,5 +96,96 @@ func TestExport(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(folder, side)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What is written takes the place of a file, and goes through anything else.
+func TestToFile(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	for _, err := range []error{
+		os.WriteFile(at("old"), []byte("old"), 0o644),
+		os.Link(at("old"), at("old's content")), // stays what it is unless the file is emptied first
+		os.WriteFile(at("linked"), []byte("a longer old"), 0o644),
+		os.Symlink("linked", at("link")),
+		unix.Mkfifo(at("pipe"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	piped := make(chan string)
+	go func() {
+		b, err := os.ReadFile(at("pipe"))
+		piped <- fmt.Sprint(string(b), err)
+	}()
+	for _, c := range []struct {
+		path    string
+		problem error  // of what makes the content
+		err     string // "" for none
+		holds   string // another name, "" for the path
+		want    string
+		mode    fs.FileMode // what the path is afterwards
+	}{
+		{at("new"), nil, "", "", "content", 0},
+		{at("old"), errors.New("half of it"), "half of it", "", "old", 0},
+		{at("old"), nil, "", "", "content", 0},
+		{at("old"), nil, "", "old's content", "old", 0},
+		{at("link"), nil, "", "linked", "content", fs.ModeSymlink},
+		{at("nowhere/new"), nil, "write " + at("nowhere/new") + ": ", "new", "content", fs.ModeIrregular},
+		{"/proc/new", nil, "write /proc/new: ", "new", "content", fs.ModeIrregular}, // not even root may
+		{folder, nil, "write " + folder + ": ", "new", "content", fs.ModeDir},
+	} {
+		err := toFile(c.path, func(w io.Writer) error {
+			_, err := io.WriteString(w, "content")
+			return errors.Join(err, c.problem)
+		})
+		holds := c.path
+		if c.holds != "" {
+			holds = at(c.holds)
+		}
+		got, _ := os.ReadFile(holds)
+		mode := fs.ModeIrregular // nothing
+		if info, err := os.Lstat(c.path); err == nil {
+			mode = info.Mode().Type()
+		}
+		if (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) || string(got) != c.want || mode != c.mode {
+			t.Errorf("%+v: %v, %s holds %q, mode %v", c, err, holds, got, mode)
+		}
+	}
+	if err := toFile(at("pipe"), func(w io.Writer) error { _, err := io.WriteString(w, "content"); return err }); err != nil {
+		t.Error(err)
+	}
+	if got := <-piped; got != "content<nil>" {
+		t.Errorf("through the pipe came %q", got)
+	}
+	if left, _ := filepath.Glob(at(".*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Standard output is written through wherever it goes.
+func TestExportToStdout(t *testing.T) {
+	_, run := keep(t)
+	link := filepath.Join(t.TempDir(), "stdout") // /dev stays out of a test's reach
+	if err := os.Symlink("/dev/stdout", link); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(filepath.Dir(link), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var pipe bytes.Buffer
+	for name, stdout := range map[string]io.Writer{"a pipe": &pipe, "a file": file} {
+		cmd := exec.Command(filepath.Join(bin, "bench"), "export", "--format=csv", "--output="+link, run)
+		cmd.Stdout = stdout
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	inFile, err := io.ReadAll(file)
+	if err != nil || string(inFile) != pipe.String() || !strings.HasPrefix(pipe.String(), "scenario,run,verdict,metric") {
+		t.Errorf("in a file %.100q (%v), through a pipe %.100q", inFile, err, pipe.String())
 	}
 }

@@ -89,7 +89,7 @@ func run(ctx context.Context, c Config, dir string, about result.Subject) (Outco
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	file := filepath.Join(dir, c.Scenario.Name+".yaml")
-	if err := os.WriteFile(file, c.Source, 0o644); err != nil {
+	if err := result.Replace(file, c.Source); err != nil {
 		return Outcome{Exit: ExitUntrusted}, fmt.Errorf("write scenario: %w", err)
 	}
 	if c.Target.URL != "" {
@@ -214,7 +214,7 @@ func (c Config) writePage(dir string, r *result.Result) error {
 	if err := report.HTML(&page, report.Run{Result: r, Intervals: seconds, Reproduce: c.Reproduce(r)}); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, store.Page), page.Bytes(), 0o644); err != nil {
+	if err := result.Replace(filepath.Join(dir, store.Page), page.Bytes()); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
