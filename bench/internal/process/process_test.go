@@ -129,7 +129,7 @@ func TestGroup(t *testing.T) {
 		name, script, says string
 	}{
 		{"the signal reaches all", `sh -c 'trap "echo asked; exit" TERM; touch ready; while :; do sleep 0.01; done' & wait; wait`, "asked"},
-		{"who ignores it is killed", `sh -c 'trap "" TERM; echo $$ > left; touch ready; while :; do sleep 0.01; done' & wait`, ""},
+		{"who ignores it is killed", `sh -c 'trap "" TERM; echo $$ > left; touch ready; while :; do sleep 0.01; done' & until [ $asked ]; do sleep 0.01; done`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -138,7 +138,7 @@ func TestGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer out.Close()
-			p, err := process.Start(process.Spec{Path: "/bin/sh", Args: []string{"-c", "trap : TERM\n" + c.script + `; echo "$WORD" > word`},
+			p, err := process.Start(process.Spec{Path: "/bin/sh", Args: []string{"-c", "trap asked=1 TERM\n" + c.script + `; echo "$WORD" > word`},
 				Stdout: out, Stderr: out, Dir: dir, Env: []string{"WORD=given"}, Group: true})
 			if err != nil {
 				t.Fatal(err)
