@@ -172,6 +172,21 @@ func BenchmarkYield(b *testing.B) {
 	}
 }
 
+// BenchmarkTick is the passage of time in 20,000 idle rooms.
+func BenchmarkTick(b *testing.B) {
+	hub := NewHub(Limits{Backlog: 1 << 20}, nil)
+	loop := hub.NewLoop(discard{}, func(*Loop, int) {})
+	for i := range 20_000 {
+		name := fmt.Sprintf("r%d", i)
+		joinAll(hub, loop, name, 1)
+		hub.Publish(name, benchHeader, benchPayload)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		hub.Tick()
+	}
+}
+
 func benchmarkPass(b *testing.B, hub *Hub, loop *Loop, members int) {
 	b.ReportAllocs()
 	for b.Loop() {

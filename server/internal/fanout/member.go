@@ -66,7 +66,7 @@ func (m *Member) Cut() []byte {
 	if i == n || m.chunk.start(i) == m.off {
 		return nil
 	}
-	return m.chunk.data[m.off:m.chunk.frames[i].end]
+	return m.chunk.data[m.off:m.chunk.end(i)]
 }
 
 // Took moves the cursor over n bytes of Cut that were written, and counts them.
@@ -111,18 +111,18 @@ func (m *Member) behind() []byte {
 // to the chunk's end. A cut frame is never an own one: none of those was begun.
 func (m *Member) withoutOwn(c *chunk, n int) []byte {
 	i := c.frameAt(m.off)
-	for i < n && c.frames[i].sender == m.id {
-		m.off = c.frames[i].end
+	for i < n && c.sender(i) == m.id {
+		m.off = c.end(i)
 		i++
 	}
 	j := i
-	for j < n && c.frames[j].sender != m.id {
+	for j < n && c.sender(j) != m.id {
 		j++
 	}
 	if j == i {
 		return nil
 	}
-	return c.data[m.off:c.frames[j-1].end]
+	return c.data[m.off:c.end(j-1)]
 }
 
 // unfinished says, after a write that took all it was offered, whether that offer ended before the head of the log as it was:

@@ -228,12 +228,18 @@ func (w *world) hold(t *rapid.T) {
 
 func (w *world) fault(*rapid.T) { w.drawMember().broken = true }
 
-// tick has time pass, and the owner look after a member that lags.
-func (w *world) tick(*rapid.T) {
-	w.ticks++
-	w.hub.Tick()
-	for _, p := range w.peers {
-		w.heed(p.loop, p.loop.Review(&p.member))
+// tick has time pass, a little or long enough for rooms to be idle, and the owner look after a member that lags.
+func (w *world) tick(t *rapid.T) {
+	w.wait(rapid.SampledFrom([]int{1, 1, Ages + 1}).Draw(t, "ticks"))
+}
+
+func (w *world) wait(ticks int) {
+	for range ticks {
+		w.ticks++
+		w.hub.Tick()
+		for _, p := range w.peers {
+			w.heed(p.loop, p.loop.Review(&p.member))
+		}
 	}
 }
 
@@ -301,6 +307,7 @@ func (w *world) settle() {
 			w.t.Fatalf("room %s, skip own %v: got %d frames of %d and %d bytes", p.room, p.skipOwn, whole, len(p.frames), rest)
 		}
 	}
+	w.checkIdle()
 	var counted Counts
 	for _, l := range w.loops {
 		counted.Deliveries += l.Counts().Deliveries
@@ -312,6 +319,17 @@ func (w *world) settle() {
 	}
 	if w.lasting && (counted.Deliveries != uint64(got) || counted.Dropped != uint64(missing)) {
 		w.t.Fatalf("counted %d delivered and %d dropped; %d of %d frames were got", counted.Deliveries, counted.Dropped, got, want)
+	}
+}
+
+// checkIdle holds when everybody has read everything: a room that is left alone keeps one small chunk of each log.
+func (w *world) checkIdle() {
+	w.wait(Ages + 1)
+	w.stepAll()
+	for _, p := range w.peers {
+		if c := p.member.chunk; !p.slow && !p.dead && (c != p.member.shard.stream.log.tail || len(c.data) != minChunk) {
+			w.t.Fatalf("room %s is idle, and a member in a chunk of %d bytes", p.room, len(c.data))
+		}
 	}
 }
 

@@ -67,12 +67,8 @@ func (h *Hub) Join(l *Loop, m *Member, name string, v Variant, own bool) {
 	if !own {
 		m.flags |= skipOwn
 	}
-	log := &m.shard.stream.log
-	if log.tail == nil {
-		log.tail = newChunk(0, 0, minChunk)
-	}
-	_, m.off = log.tail.committed()
-	m.chunk = log.tail
+	m.chunk = m.shard.stream.log.tail
+	_, m.off = m.chunk.committed()
 	m.shard.add(m)
 }
 
@@ -162,7 +158,7 @@ func (r *room) stream(v Variant) *stream {
 			return s
 		}
 	}
-	s := &stream{room: r, variant: v}
+	s := &stream{room: r, variant: v, log: log{tail: newChunk(0, 0, minChunk)}}
 	r.streams = append(r.streams, s)
 	r.inUse.Or(1 << v)
 	return s
@@ -187,20 +183,30 @@ type stream struct {
 // append adds one frame and asks for a pass on every loop with members here.
 func (s *stream) append(from *Member, sender uint32, header, payload []byte) {
 	s.log.append(sender, header, payload)
-	asked := false
 	var by *Loop
 	if from != nil {
 		by = from.shard.loop
 	}
+	if s.mark(by) {
+		s.log.passes++
+	}
+}
+
+// shrink frees the large last chunk of a log: a pass moves the members on to a small one.
+func (s *stream) shrink() {
+	s.log.extend(minChunk)
+	s.mark(nil)
+}
+
+// mark asks for a pass on every loop with members here, and says whether any of them had not been asked.
+func (s *stream) mark(by *Loop) (asked bool) {
 	for _, sh := range s.shards {
 		if sh.size > 0 && sh.dirty.CompareAndSwap(false, true) {
 			sh.loop.mark(sh, by)
 			asked = true
 		}
 	}
-	if asked {
-		s.log.passes++
-	}
+	return asked
 }
 
 func (s *stream) shardOf(l *Loop) *shard {

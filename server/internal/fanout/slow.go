@@ -41,6 +41,9 @@ type Limits struct {
 // Ages is how many calls of [Hub.Tick] make the largest age.
 const Ages = 8
 
+// quiet says when a log's chunk is too large for it: at more than so many times what the log got within the largest age.
+const quiet = 8
+
 // age is what a log knows of its frames' ages: where its head was at the last ticks.
 type age struct {
 	heads [Ages]int64 // a ring, of which only Tick knows the place
@@ -49,7 +52,8 @@ type age struct {
 }
 
 // Tick lets time pass: what was published before the last [Ages] calls is too old for anybody to be behind at. A hub that is never
-// told has no largest age. One goroutine may call it; members hear of it by a pass over their room, or by [Loop.Review].
+// told has no largest age. One goroutine may call it; members hear of it by a pass over their room, or by [Loop.Review]. A room that has
+// gone quiet gives up the large chunk of its livelier time.
 func (h *Hub) Tick() {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -58,8 +62,12 @@ func (h *Hub) Tick() {
 	for _, r := range h.rooms {
 		r.mu.Lock()
 		for _, s := range r.streams {
-			s.log.expired.Store(s.log.heads[slot])
-			s.log.heads[slot] = s.log.head.Load()
+			then, now := s.log.heads[slot], s.log.head.Load()
+			s.log.expired.Store(then)
+			s.log.heads[slot] = now
+			if int64(len(s.log.tail.data)) > max(minChunk, quiet*(now-then)) {
+				s.shrink()
+			}
 		}
 		r.mu.Unlock()
 	}
@@ -119,7 +127,7 @@ func (p place) position() int64 { return p.chunk.base + int64(p.off) }
 
 // detached is a member's own chunk of the first frames of c.
 func (c *chunk) detached(frames int, then *detour) *chunk {
-	d := &chunk{base: c.base, first: c.first, data: c.data, frames: c.frames, then: then}
+	d := &chunk{base: c.base, first: c.first, data: c.data, then: then}
 	d.commit.Store(uint64(frames)<<32 | uint64(c.start(frames)))
 	return d
 }
@@ -146,7 +154,7 @@ func (l *Loop) dropOldest(m *Member) {
 			to, i = place{to.chunk.next.Load(), 0}, 0
 			continue
 		}
-		if f := to.chunk.frames[i]; m.flags&skipOwn == 0 || f.sender != m.id {
+		if m.flags&skipOwn == 0 || to.chunk.sender(i) != m.id {
 			dropped++
 		}
 		i++
@@ -209,8 +217,8 @@ func (m *Member) ownFrames(p place) (own uint64) {
 	i := p.chunk.frameAt(p.off)
 	for c := p.chunk; c != nil; c, i = c.next.Load(), 0 {
 		n, _ := c.committed()
-		for _, f := range c.frames[i:n] {
-			if f.sender == m.id {
+		for ; i < n; i++ {
+			if c.sender(i) == m.id {
 				own++
 			}
 		}

@@ -1,9 +1,12 @@
 package fanout
 
 import (
-	"slices"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
+	"weak"
 )
 
 // The limit itself is not too much; one byte more is reported, once, and after leaving the connection can be written to again.
@@ -136,42 +139,129 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// A member that never takes anything again keeps the memory of what it is owed, and not of what is published from then on.
+// A member that never takes anything again keeps the memory of what it is owed, and not of what is published from then on, however small
+// the frames are: the factors are those of the page on guarantees, to which come the chunks in which it begins and ends.
 func TestSlowMemberHoldsNoLog(t *testing.T) {
-	const limit, size, publications = 64 << 10, 1000, 20_000
-	for _, policy := range []Policy{DropOldest, DropNewest} {
-		for _, takes := range []int{0, 500} { // of the first frame: a cut one stays owed
-			hub := NewHub(Limits{Policy: policy, Backlog: limit}, nil)
-			loop := hub.NewLoop(peers{}, func(*Loop, int) {})
-			p := &peer{buffer: takes}
-			p.member.Owner = p
-			hub.Join(loop, &p.member, "r", Plain, true)
-			for range publications {
-				hub.Publish("r", nil, make([]byte, size))
-				loop.Step(1)
-			}
-			if got := loop.Counts().Dropped; got < publications-limit/size-2 || got >= publications {
-				t.Errorf("%v: %d of %d dropped, want all but what fits the limit", policy, got, publications)
-			}
-			var seen []*chunk
-			bytes := 0
-			for waiting := []*chunk{p.member.chunk}; len(waiting) > 0; waiting = waiting[1:] {
-				c := waiting[0]
-				if c == nil || slices.Contains(seen, c) {
-					continue
+	const limit = 64 << 10
+	for _, test := range []struct {
+		size   int
+		factor float64
+	}{{2, 5.5}, {12, 2.2}, {32, 2.2}, {128, 2.2}, {1024, 2.2}} {
+		for _, policy := range []Policy{DropOldest, DropNewest} {
+			for _, takes := range []int{0, test.size / 2} { // of the first frame: a cut one stays owed
+				for _, every := range []int{1, 100} { // publications per pass
+					t.Run(fmt.Sprintf("size=%d/%v/takes=%d/every=%d", test.size, policy, takes, every), func(t *testing.T) {
+						publications := 4 * limit / test.size
+						hub := NewHub(Limits{Policy: policy, Backlog: limit}, nil)
+						loop := hub.NewLoop(peers{}, func(*Loop, int) {})
+						p := &peer{buffer: takes}
+						p.member.Owner = p
+						hub.Join(loop, &p.member, "r", Plain, true)
+						frame := make([]byte, test.size)
+						for i := range publications {
+							hub.Publish("r", nil, frame)
+							if i%every == 0 {
+								loop.Step(1)
+							}
+						}
+						loop.Step(1)
+						if got := int(loop.Counts().Dropped); got < publications-limit/test.size-2 || got >= publications {
+							t.Errorf("%d of %d dropped, want all but what fits the limit", got, publications)
+						}
+						bytes, largest := kept(&p.member)
+						if bound := int(test.factor*limit) + 2*largest; bytes > bound || largest > maxChunk+64 {
+							t.Errorf("it keeps %d bytes of the log, want %d at most; its largest chunk is of %d", bytes, bound, largest)
+						}
+					})
 				}
-				seen = append(seen, c)
-				bytes += len(c.data)
-				waiting = append(waiting, c.next.Load())
-				if c.then != nil {
-					waiting = append(waiting, c.then.to.chunk)
-				}
-			}
-			if bytes > 2*limit {
-				t.Errorf("%v, %d bytes taken: it keeps %d bytes of the log, with a limit of %d", policy, takes, bytes, limit)
 			}
 		}
 	}
+}
+
+// A room that has gone quiet gives its large chunk back, in each variant and though members on two loops stand in it, and in spite of a
+// small publication now and then. The members are written nothing for that.
+func TestQuietRoomHoldsNoLog(t *testing.T) {
+	for _, trickle := range []int{0, 10} { // bytes, per tick
+		t.Run(fmt.Sprintf("trickle=%d", trickle), func(t *testing.T) {
+			hub := NewHub(Limits{Backlog: 1 << 20}, encode)
+			var sink counting
+			var loops [2]*Loop
+			var members []*Member
+			for i := range loops {
+				loops[i] = hub.NewLoop(&sink, func(*Loop, int) {})
+				members = append(members, append(joinAll(hub, loops[i], "r", 3), new(Member))...)
+				hub.Join(loops[i], members[len(members)-1], "r", 1, true)
+			}
+			pass := func(size int) (passes, writes int) {
+				if size > 0 {
+					hub.Publish("r", nil, make([]byte, size))
+				}
+				hub.Tick()
+				writes = sink.writes
+				for _, l := range loops {
+					before := l.Counts().Passes
+					l.Step(100)
+					passes += int(l.Counts().Passes - before)
+				}
+				return passes, sink.writes - writes
+			}
+			for range 512 {
+				hub.Publish("r", nil, make([]byte, 1000))
+			}
+			for range Ages {
+				pass(trickle)
+			}
+			var large []weak.Pointer[chunk]
+			for i, m := range members {
+				if got := len(m.chunk.data); got < maxChunk/2 {
+					t.Fatalf("member %d: in a chunk of %d bytes within the largest age of a burst, want a large one", i, got)
+				}
+				large = append(large, weak.Make(m.chunk))
+			}
+			// One pass for each loop and variant moves the members, on the way if there is something to write.
+			wantWrites := 0
+			if trickle > 0 {
+				wantWrites = len(members)
+			}
+			if passes, writes := pass(trickle); passes != 4 || writes != wantWrites {
+				t.Errorf("%d passes and %d writes as the room has gone quiet, want 4 and %d", passes, writes, wantWrites)
+			}
+			for range 3 * Ages {
+				if passes, _ := pass(0); passes != 0 {
+					t.Fatalf("%d passes in an idle room", passes)
+				}
+			}
+			runtime.GC()
+			for i, m := range members {
+				if got := len(m.chunk.data); got != minChunk || large[i].Value() != nil {
+					t.Errorf("member %d: in a chunk of %d bytes, want %d; the large one lives: %v", i, got, minChunk, large[i].Value() != nil)
+				}
+			}
+			if _, writes := pass(1000); writes != len(members) {
+				t.Errorf("%d writes of the next publication, want %d", writes, len(members))
+			}
+		})
+	}
+}
+
+// kept is the memory of the chunks that m keeps alive, and of the largest of them.
+func kept(m *Member) (bytes, largest int) {
+	seen := map[*chunk]bool{nil: true}
+	for waiting := []*chunk{m.chunk}; len(waiting) > 0; waiting = waiting[1:] {
+		c := waiting[0]
+		if seen[c] {
+			continue
+		}
+		seen[c] = true
+		memory := int(unsafe.Sizeof(*c)) + cap(c.data)
+		bytes, largest = bytes+memory, max(largest, memory)
+		waiting = append(waiting, c.next.Load())
+		if c.then != nil {
+			waiting = append(waiting, c.then.to.chunk)
+		}
+	}
+	return bytes, largest
 }
 
 func TestPolicyNames(t *testing.T) {
