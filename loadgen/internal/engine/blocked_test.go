@@ -23,12 +23,27 @@ func bulkyOf(t *testing.T) scenario.Scenario {
 	return s
 }
 
+// bulkyLoopOf is a closed loop on one connection, with as much in flight.
+func bulkyLoopOf(t *testing.T) scenario.Scenario {
+	t.Helper()
+	s := closedLoopOf(t, 1, 100)
+	s.Size, s.Phases.WarmUp, s.Phases.Measure = 256<<10, 0, time.Minute
+	return s
+}
+
 // blockedEngine publishes into a connection that nobody reads, until the
 // timetable is through.
 func blockedEngine(t *testing.T, stall chan struct{}) (*Engine, *peer) {
 	t.Helper()
-	target := startPeer(t, script{stall: stall})
-	e := startEngine(t, configOf(t, bulkyOf(t), 0, target.address()))
+	return blockedEngineOf(t, bulkyOf(t), script{stall: stall}, nil)
+}
+
+func blockedEngineOf(t *testing.T, s scenario.Scenario, behaviour script, over *TLS) (*Engine, *peer) {
+	t.Helper()
+	target := startPeer(t, behaviour)
+	config := configOf(t, s, 0, target.address())
+	config.TLS = over
+	e := startEngine(t, config)
 	ramped(t, e)
 	e.Begin(plan.Measure, e.config.Epoch)
 	eventually(t, "first attempts", func() bool { return e.Settle(nil).Histograms[SendLag].Count() == 100 })
@@ -75,29 +90,83 @@ func TestBlockedPublications(t *testing.T) {
 }
 
 // TestBlockedIsUnsent: what waits when sending is stopped, or the connection
-// ends, never left.
+// ends, never left, and never leaves: also not what was on its way by half, to a
+// target that reads again.
 func TestBlockedIsUnsent(t *testing.T) {
-	for name, end := range map[string]func(*Engine, *peer){
-		"stopped":           func(e *Engine, _ *peer) { e.StopSending() },
-		"connection closed": func(_ *Engine, p *peer) { publisherOf(p).Close() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			stall := make(chan struct{})
-			e, target := blockedEngine(t, stall)
-			end(e, target)
-			eventually(t, "the phase's end", e.Sent)
-			close(stall)
-			closing := e.Closing()
-			a := e.Settle(closing)
-			l := a.Ledger
-			if l.Sent+l.Unsent != 100 || l.Unsent == 0 || closing[0].Measure != l.Sent {
-				t.Errorf("sent %d, unsent %d, closing %+v", l.Sent, l.Unsent, closing)
+	theirs, ours := secured(t)
+	for over, tls := range map[string]*TLS{"ws": nil, "wss": ours} {
+		for load, of := range map[string]func(*testing.T) scenario.Scenario{"fan-out": bulkyOf, "closed loop": bulkyLoopOf} {
+			for ending, c := range map[string]struct {
+				end   func(*Engine, *peer)
+				stays bool // the connection that publishes
+				deaf  bool // the target reads nothing more of it
+			}{
+				"stopped":                     {end: func(e *Engine, _ *peer) { e.StopSending() }, stays: true},
+				"connection closed":           {end: func(_ *Engine, p *peer) { publisherOf(p).Close() }, deaf: true},
+				"Close frame":                 {end: func(_ *Engine, p *peer) { sayGoingAway(p) }},
+				"stopped, then a Close frame": {end: func(e *Engine, p *peer) { e.StopSending(); sayGoingAway(p) }},
+			} {
+				t.Run(load+" over "+over+", "+ending, func(t *testing.T) {
+					behaviour := script{stall: make(chan struct{})}
+					if tls != nil {
+						behaviour.tls = theirs
+					}
+					e, target := blockedEngineOf(t, of(t), behaviour, tls)
+					c.end(e, target)
+					publisher, staying := publisherOf(target), len(e.share.Connections)
+					if !c.stays {
+						staying--
+						eventually(t, "the connection's end", func() bool { return e.Tick().Open == staying })
+					}
+					if e.receivers[0].window != nil {
+						e.StopSending() // a closed loop waits for its phase's end
+					}
+					eventually(t, "the phase's end", e.Sent)
+					closing, unsent := e.Closing(), e.Tick().Unsent
+					close(behaviour.stall)
+					if c.stays {
+						eventually(t, "all to be read", func() bool { return nothingWaits(e) })
+					} else {
+						eventually(t, "the stream's end at the target", publisher.over.Load)
+					}
+					if staying > 0 && !c.deaf {
+						eventually(t, "deliveries", func() bool { return e.Tick().Delivered >= closing[0].Measure })
+					}
+					if open := e.Tick().Open; open != staying {
+						t.Errorf("%d connections are open, want %d", open, staying)
+					}
+					a := e.Settle(e.Closing())
+					balanced(t, a)
+					l := a.Ledger
+					if l.Sent+l.Unsent != 100 || l.Unsent == 0 || l.Unsent != unsent || closing[0].Measure != l.Sent {
+						t.Errorf("sent %d, unsent %d and before %d, closing %+v", l.Sent, l.Unsent, unsent, closing)
+					}
+					if err := e.Close(); err != nil {
+						t.Error(err)
+					}
+					eventually(t, "the target to have read all", publisher.over.Load)
+					if took := uint64(publisher.messages.Load()); took != l.Sent && !c.deaf {
+						t.Errorf("the target got %d publications, %d were sent", took, l.Sent)
+					}
+				})
 			}
-			if tick := e.Tick(); tick.Unsent != l.Unsent {
-				t.Errorf("the tick has %d unsent, the account %d", tick.Unsent, l.Unsent)
-			}
-		})
+		}
 	}
+}
+
+// sayGoingAway writes a Close frame to the connection that publishes.
+func sayGoingAway(p *peer) {
+	_, _ = publisherOf(p).Write(frame.AppendClose(nil, ws.StatusGoingAway, ""))
+}
+
+// nothingWaits: the publisher's outbox is empty, and its target's kernel has
+// taken what ours had.
+func nothingWaits(e *Engine) bool {
+	o := e.sender.outboxes[0]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unread, err := unix.IoctlGetInt(int(o.fd), unix.SIOCOUTQ)
+	return !o.blocked() && err == nil && unread == 0
 }
 
 // TestOutboxKeepsFramesWhole writes control frames to a socket that takes no
@@ -143,6 +212,44 @@ func TestOutboxKeepsFramesWhole(t *testing.T) {
 		}
 		return got == written
 	})
+}
+
+// TestOutboxStaysCut: behind the half of a publication that is given up nothing
+// leaves any more, and what ends its connection is the stream's end.
+func TestOutboxStaysCut(t *testing.T) {
+	here, there := socketPair(t)
+	o := &outbox{fd: here}
+	w := newWriter(configOf(t, bulkyOf(t), 0, refusedAddress(t)))
+	for sequence := range uint64(100) {
+		w.publish(o, departure{sequence: sequence})
+	}
+	before := w.counts.sent
+	if o.cutLeft == 0 || before == 0 {
+		t.Fatalf("%d publications left whole, %d bytes of another did not", before, o.cutLeft)
+	}
+	left := (int(before)+1)*len(w.frame) - o.cutLeft // all frames have one length
+	w.clear(o)
+	w.clear(o)
+	pong := frame.AppendMasked(nil, ws.OpPong, nil, [4]byte{1, 2, 3, 4})
+	o.control(pong)
+	o.message(pong)
+	w.publish(o, departure{sequence: 100})
+	w.flush(o)
+	if dropped := o.last(pong); dropped != 0 {
+		t.Errorf("%d publications were dropped again", dropped)
+	}
+	if o.blocked() || w.waiting != 0 || w.counts.sent != before || w.counts.unsent != 101-before {
+		t.Errorf("blocked %v, %d waiting, %+v of 101 with %d sent before", o.blocked(), w.waiting, w.counts, before)
+	}
+	buffer := make([]byte, 64<<10)
+	eventually(t, "the stream's end", func() bool {
+		n, err := unix.Read(int(there), buffer)
+		left -= max(n, 0)
+		return n == 0 && err == nil
+	})
+	if left != 0 {
+		t.Errorf("%d bytes of those that had left did not come out", left)
+	}
 }
 
 // TestFilledBuffers: a drain that brings at least half of the receive window is

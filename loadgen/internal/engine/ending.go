@@ -96,16 +96,13 @@ func (r *receiver) end(c *conn, code ws.StatusCode) {
 	if code == 0 {
 		r.part(c)
 	}
-	if c.publisher >= 0 {
-		r.forget(c.out)
-	}
 }
 
 // sayClose writes a Close frame, behind which nothing follows.
 func (r *receiver) sayClose(c *conn, code ws.StatusCode) {
 	var payload [2]byte
 	r.scratch = frame.AppendMasked(r.scratch[:0], ws.OpClose, frame.AppendClosePayload(payload[:0], code, ""), mask(r.masks))
-	r.outbox(c).last(r.scratch)
+	r.unsent(r.outbox(c).last(r.scratch))
 	r.parting = append(r.parting, parting{c.slot, c.generation, clock.Now() + int64(partingTime)})
 }
 
@@ -118,21 +115,18 @@ func (r *receiver) depart(c *conn) {
 	c.state = departed
 }
 
-// forget drops the publications that wait for a connection that has ended. It
-// happens here and at once: the outbox may be another descriptor's before the
-// thread that filled it looks at it again.
-func (r *receiver) forget(out *outbox) {
-	out.mu.Lock()
-	waiting := out.forget()
-	out.mu.Unlock()
-	if waiting == 0 {
+// unsent counts the publications that an outbox dropped when its connection
+// ended. That is done here and at once: the outbox may be another descriptor's
+// before the thread that filled it looks at it again.
+func (r *receiver) unsent(dropped int) {
+	if dropped == 0 {
 		return
 	}
 	if r.window != nil {
-		r.window.drop(waiting)
+		r.window.drop(dropped)
 		return
 	}
-	r.sender.post(func() { r.sender.drop(waiting) })
+	r.sender.post(func() { r.sender.drop(dropped) })
 }
 
 // part closes the descriptor of a connection that has departed. Its place is
@@ -145,7 +139,7 @@ func (r *receiver) part(c *conn) {
 	if c.out == nil {
 		unix.Close(int(c.fd))
 	} else {
-		c.out.close()
+		r.unsent(c.out.close())
 	}
 	c.fd = gone
 	if c.publisher < 0 {

@@ -40,7 +40,7 @@ type outbox struct {
 	cut     departure // whose tail bytes begins with, as long as cutLeft > 0
 	cutLeft int       // bytes
 	queue   []departure
-	over    bool  // nothing follows what waits: the Close frame was the last
+	over    bool  // nothing follows what waits: the Close frame was the last, or a frame stays cut
 	deflate uint8 // bits of the window to compress messages for; 0 for none
 
 	// watcher is whom to ask for writability, nil if its events come anyway.
@@ -88,12 +88,20 @@ func (o *outbox) message(frame []byte) {
 	o.write(frame)
 }
 
-// last writes a Close frame, or keeps it behind what waits. Nothing follows it.
-func (o *outbox) last(frame []byte) {
+// last writes a Close frame, or keeps it behind what waits. Nothing follows it:
+// the publications that wait are dropped. It returns how many those were.
+func (o *outbox) last(frame []byte) (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	dropped = o.forget()
+	if o.over && o.fd != gone {
+		// Behind the half of a frame the stream's end says what the Close frame
+		// cannot. Of an error the next read tells more.
+		_ = unix.Shutdown(int(o.fd), unix.SHUT_WR)
+	}
 	o.write(frame)
 	o.over = true
+	return dropped
 }
 
 // write writes a frame, or keeps what the socket does not take. The lock is
@@ -158,19 +166,22 @@ func (o *outbox) push() (left departure, whole bool, errno unix.Errno) {
 }
 
 // close ends the outbox and the descriptor under one lock, so that nobody
-// writes to the descriptor's number when it is another's.
-func (o *outbox) close() {
+// writes to the descriptor's number when it is another's. It returns how many
+// publications it dropped.
+func (o *outbox) close() (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.fd == gone {
-		return
+		return 0
 	}
+	dropped = o.forget()
 	if o.tls != nil {
 		o.put(o.tls.farewell())
 		o.tls = nil
 	}
 	unix.Close(int(o.fd))
 	o.fd = gone
+	return dropped
 }
 
 // reopen makes the outbox a new descriptor's. Nothing of an old one's is left.
@@ -182,11 +193,14 @@ func (o *outbox) reopen(fd int32, deflate uint8, layer *tlsLayer) {
 	o.over, o.armed = false, false
 }
 
-// forget drops the publications that wait. The lock is held.
+// forget drops the publications that wait. They are unsent, so the rest of one
+// that was cut must never leave, and nothing can follow the half of a frame: no
+// pong and no Close frame, nor under TLS another record. The lock is held.
 func (o *outbox) forget() (waiting int) {
 	waiting = len(o.queue)
 	if o.cutLeft > 0 {
 		waiting++
+		o.bytes, o.tls, o.over = nil, nil, true
 	}
 	o.queue, o.cutLeft = nil, 0
 	return waiting

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -54,7 +55,8 @@ type script struct {
 	swallow func(member *peerConn, message []byte) bool
 	// route says which room a publication goes to, by default its own.
 	route func(n int, room string) string
-	// stall keeps the peer from reading publications until it is closed.
+	// stall keeps the peer from reading what is published, in an echo too, until
+	// it is closed.
 	stall chan struct{}
 	// published runs after the n-th publication was delivered.
 	published func(p *peer, n int)
@@ -67,6 +69,9 @@ type peerConn struct {
 	mu     sync.Mutex
 	closes []ws.StatusCode // codes of Close frames received
 	pongs  int
+
+	messages atomic.Int64 // that arrived whole
+	over     atomic.Bool  // nothing is read any more
 }
 
 func startPeer(t *testing.T, s script) *peer {
@@ -114,6 +119,7 @@ func (p *peer) accept() {
 		p.wait.Go(func() {
 			defer c.Close()
 			p.serve(c)
+			c.over.Store(true)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.rooms[c.room] = slices.DeleteFunc(p.rooms[c.room], func(member *peerConn) bool { return member == c && len(c.closes) > 0 })
@@ -153,7 +159,7 @@ func (p *peer) serve(c *peerConn) {
 	if err != nil {
 		return
 	}
-	if kind == "publish" && p.script.stall != nil {
+	if kind != "subscribe" && p.script.stall != nil {
 		<-p.script.stall
 	}
 	var parser frame.Parser
@@ -195,6 +201,7 @@ func (p *peer) take(c *peerConn, kind, room string, m frame.Message) (goOn bool)
 		c.mu.Unlock()
 		return true
 	}
+	c.messages.Add(1)
 	if p.script.deflate != "" {
 		var err error
 		if m.Payload, err = deflate.Inflate(nil, m.Payload, peerWindow, 1<<20); err != nil || !m.Compressed {

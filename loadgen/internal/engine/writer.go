@@ -157,7 +157,7 @@ func (w *writer) flush(o *outbox) {
 	}
 }
 
-// clear forgets what waits in an outbox.
+// clear forgets the publications that wait in an outbox.
 func (w *writer) clear(o *outbox) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
