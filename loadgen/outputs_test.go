@@ -47,6 +47,22 @@ func logged(t *testing.T, dir string) map[string]int64 {
 	}
 }
 
+// A run of less than a second has a log as well, of all that the engines recorded.
+func TestTheLogOfAShortRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	status, _, problem := loadgen(brief(ours(t), "--duration", "300ms", "--out", dir)...)
+	if status != exitFine {
+		t.Fatalf("exit status %d, standard error\n%s", status, problem)
+	}
+	r, counts := read(t, dir), logged(t, dir)
+	for _, name := range []string{"delivery", "sent-delivery", "read-lag", "send-lag", "blocked"} {
+		if h, _ := r.Histogram(name); counts[name] != h.Count || h.Count == 0 {
+			t.Errorf("%s: %d records logged, the result has %d", name, counts[name], h.Count)
+		}
+	}
+}
+
 func TestEveryOutputOfARun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"fanbench/loadgen/internal/ledger"
@@ -20,6 +21,10 @@ const (
 	Blocked      = "blocked"       // accepted by the kernel − first attempt to write
 	TLSHandshake = "tls-handshake" // the TLS handshake's end − the TCP connection's beginning; of the whole run
 )
+
+// Records says whether the histogram of a name is recorded here, so that ticks
+// have it too.
+func Records(name string) bool { return slices.Contains(kindNames[:], name) }
 
 // Ramp is what became of the connections of one worker.
 type Ramp struct {

@@ -32,9 +32,17 @@ func WriteDistributions(dir string, r *result.Result) error {
 		}
 		// What an earlier run in the same folder left under the other name would
 		// be taken for this one's.
-		if err := os.Remove(filepath.Join(dir, other+".hgrm")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removed(filepath.Join(dir, other+".hgrm")); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// removed sees to it that a file is not there.
+func removed(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

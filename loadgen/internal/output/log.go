@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fanbench/loadgen/internal/engine"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 )
@@ -19,6 +20,9 @@ const LogName = "latency.hlog.gz"
 // Log writes the histograms of each second into a gzipped histogram log, tagged
 // with their names. Nothing is on the disk before the first record; a log that
 // was there before stays until Finish.
+//
+// It has what the engines record, which comes by the second. What is made of the
+// accounts of a whole run, such as its completion times, is in the result alone.
 type Log struct {
 	path  string
 	runID string
@@ -84,20 +88,23 @@ func (l *Log) open() (err error) {
 
 // Finish adds what was recorded after the last second, so that the intervals of
 // a tag add up to the result's histogram, and the verdict as a comment; then it
-// puts the log in its place. A run without a record leaves no log, and removes
-// none.
+// puts the log in its place. A run without a record leaves no log: an earlier
+// one's would be taken for its own.
 func (l *Log) Finish(r *result.Result) error {
+	l.start = r.Times.Started
 	end := l.last
 	for _, p := range r.Times.Phases {
 		end = max(end, time.Duration(p.End*float64(time.Second)))
 	}
 	for _, whole := range r.Histograms {
-		if sum := l.sums[whole.Name]; sum != nil {
-			l.finish(whole, sum, end)
+		if engine.Records(whole.Name) {
+			l.finish(whole, end)
 		}
 	}
 	if l.draft != nil {
 		l.close(verdictLine(r))
+	} else if l.err == nil {
+		l.err = removed(l.path)
 	}
 	if l.err != nil {
 		return fmt.Errorf("write %s: %w", LogName, l.err)
@@ -119,11 +126,15 @@ func (l *Log) close(comment string) {
 	l.draft = nil
 }
 
-func (l *Log) finish(whole result.Histogram, sum *latency.Histogram, end time.Duration) {
+func (l *Log) finish(whole result.Histogram, end time.Duration) {
 	h, err := whole.Decode()
 	if err != nil {
 		l.fail(err)
 		return
+	}
+	sum := l.sums[whole.Name]
+	if sum == nil { // no second had any of it
+		sum = latency.New(h.Digits())
 	}
 	rest, err := h.Without(sum)
 	switch {

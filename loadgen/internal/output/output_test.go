@@ -93,6 +93,27 @@ func unzipped(t *testing.T, dir string) string {
 	return string(text)
 }
 
+type interval struct {
+	tag        string
+	start, end int64 // milliseconds since the run's start
+	count      int64
+}
+
+// intervals of a log as text.
+func intervals(t *testing.T, text string) (list []interval) {
+	t.Helper()
+	for reader := hdr.NewHistogramLogReader(strings.NewReader(text)); ; {
+		h, err := reader.NextIntervalHistogram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h == nil {
+			return list
+		}
+		list = append(list, interval{h.Tag(), h.StartTimeMs() - started.UnixMilli(), h.EndTimeMs() - started.UnixMilli(), h.TotalCount()})
+	}
+}
+
 func TestLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	l := NewLog(dir, "run-1")
@@ -106,23 +127,8 @@ func TestLog(t *testing.T) {
 	if err := l.Finish(whole); err != nil {
 		t.Fatal(err)
 	}
-	type interval struct {
-		tag        string
-		start, end int64 // milliseconds since the run's start
-		count      int64
-	}
-	var got []interval
 	text := unzipped(t, dir)
-	for reader := hdr.NewHistogramLogReader(strings.NewReader(text)); ; {
-		h, err := reader.NextIntervalHistogram()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h == nil {
-			break
-		}
-		got = append(got, interval{h.Tag(), h.StartTimeMs() - started.UnixMilli(), h.EndTimeMs() - started.UnixMilli(), h.TotalCount()})
-	}
+	got := intervals(t, text)
 	want := []interval{
 		{"delivery", 1000, 2000, 2}, {"read-lag", 1000, 2000, 1}, {"delivery", 2000, 3000, 1},
 		{"delivery", 3000, 3000, 1}, // came after the last second
@@ -135,6 +141,53 @@ func TestLog(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// What was recorded for the first time after the last second is in the log too:
+// of a run of less than a second that is all. What is made of whole runs alone
+// is not, and a log of an earlier run is never taken for this one's.
+func TestLogOfWhatCameAfterTheLastSecond(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		seconds []map[string]*latency.Histogram
+		result  map[string]*latency.Histogram
+		want    []interval
+	}{
+		{name: "no second at all", result: map[string]*latency.Histogram{"delivery": histogram(1e6, 2e6), "completion": histogram(9e6)},
+			want: []interval{{"delivery", 0, 2500, 2}}},
+		{name: "other tags before", seconds: []map[string]*latency.Histogram{{"tls-handshake": histogram(1e6)}},
+			result: map[string]*latency.Histogram{"delivery": histogram(1e6, 2e6), "tls-handshake": histogram(1e6), "first": histogram(9e6)},
+			want:   []interval{{"tls-handshake", 0, 1000, 1}, {"delivery", 1000, 2500, 2}}},
+		{name: "seconds without a record", seconds: []map[string]*latency.Histogram{nil, {"blocked": histogram()}},
+			result: map[string]*latency.Histogram{"blocked": histogram(3e6)}, want: []interval{{"blocked", 2000, 2500, 1}}},
+		{name: "nothing that is recorded by the second", seconds: []map[string]*latency.Histogram{nil},
+			result: map[string]*latency.Histogram{"connect": histogram(1e6), "median": histogram(1e6), "spread": histogram(1e6)}},
+		{name: "nothing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, LogName)
+			if err := os.WriteFile(path, []byte("of an earlier run"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			l := NewLog(dir, "run-1")
+			for n, histograms := range c.seconds {
+				l.Observe(second(n, histograms))
+			}
+			if err := l.Finish(resultOf(t, c.result)); err != nil {
+				t.Fatal(err)
+			}
+			if c.want == nil {
+				if _, err := os.Stat(path); !os.IsNotExist(err) {
+					t.Errorf("the earlier log is still there (%v)", err)
+				}
+				return
+			}
+			if got := intervals(t, unzipped(t, dir)); !slices.Equal(got, c.want) {
+				t.Errorf("intervals %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 

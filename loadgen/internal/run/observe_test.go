@@ -100,7 +100,10 @@ func TestTheLogAddsUpToTheResult(t *testing.T) {
 		if h == nil {
 			break
 		}
-		if h.Tag() != "delivery" || h.EndTimeMs() <= h.StartTimeMs() || h.StartTimeMs() < r.Times.Started.UnixMilli() {
+		if h.Tag() != "delivery" {
+			continue // of the others the fake tells nothing before the end
+		}
+		if h.EndTimeMs() <= h.StartTimeMs() || h.StartTimeMs() < r.Times.Started.UnixMilli() {
 			t.Errorf("interval %q from %d to %d ms", h.Tag(), h.StartTimeMs(), h.EndTimeMs())
 		}
 		if intervals++; sum == nil {
