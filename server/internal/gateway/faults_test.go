@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"fanbench/server/internal/fanout"
 )
 
 // During a pass that takes several slices, what other connections send is handled between two of them.
@@ -42,6 +44,48 @@ func TestReadsAreServedDuringPass(t *testing.T) {
 	eventually(t, "an echo handled after the pass began", func() bool { return first.Load() > 0 })
 	if got := first.Load(); got > 2*slice {
 		t.Errorf("an echo was handled only after %d of %d deliveries, want after a slice of %d or two", got, members, slice)
+	}
+}
+
+// restless takes all that it is given, and has something published in every pass, as by another loop or worker.
+type restless struct{ publish func() }
+
+func (r restless) Write(ops []fanout.Op) {
+	for i := range ops {
+		ops[i].N = len(ops[i].Bytes)
+	}
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		r.publish()
+	}()
+	<-published
+}
+
+// Where every pass finds that more was published meanwhile, what other connections send is handled between two passes.
+func TestReadsAreServedBetweenPasses(t *testing.T) {
+	const echoes, enough = 20, 200_000
+	var gateway atomic.Pointer[Gateway]
+	var published atomic.Int64
+	publish := func() {
+		if published.Add(1) < enough { // or a failure would have no end
+			gateway.Load().Publish("r", ws.OpText, []byte("x"))
+		}
+	}
+	usual := handicap
+	handicap = func(fanout.Sink) fanout.Sink { return restless{publish} }
+	g := start(t, Config{Loops: 1})
+	handicap = usual
+	gateway.Store(g)
+	upgrade(t, g, "/rooms/r")
+	other := upgrade(t, g, "/echo")
+	publish()
+	for range echoes {
+		other.write(masked(ws.OpText, "echo"))
+		other.expect(ws.OpText, "echo")
+	}
+	if published.Swap(enough) >= enough {
+		t.Errorf("%d echoes were handled only when nobody published any more", echoes)
 	}
 }
 

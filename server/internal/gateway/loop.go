@@ -113,6 +113,11 @@ func (l *loop) Run(context.Context) error {
 	l.settle()
 	if !l.yielded {
 		l.pass()
+		if l.pending.Load() {
+			// gnet would call Run again before it looks for reads, and while others publish faster than passes are made it would never
+			// look. With the token on its way Run makes no pass, and a room that waits for one asks for no other.
+			l.yield()
+		}
 	}
 	l.bury()
 	return nil
