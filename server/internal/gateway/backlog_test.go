@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -65,5 +66,31 @@ func TestBacklogOfOneMessage(t *testing.T) {
 				t.Errorf("with two: rejected %v, dropped %v; want it too slow", s.Rejected, s.Dropped)
 			}
 		})
+	}
+}
+
+// Answers may be far longer than what they answer: these messages repeat themselves only beyond the server's window. What waits of them
+// is limited even if one read brought them all.
+func TestBacklogOfEchoes(t *testing.T) {
+	const messages, size, backlog = 150, 64 << 10, 256 << 10
+	g := start(t, Config{Loops: 1, SndBuf: 8 << 10, Deflate: true, MaxBacklog: backlog})
+	c := upgradeDeflating(t, g, "/echo", 8)
+	block := make([]byte, 300)
+	random := rand.NewChaCha8([32]byte{})
+	_, _ = random.Read(block)
+	message := packed(ws.OpBinary, compress(strings.Repeat(string(block), size/len(block))))
+	c.write(strings.Repeat(message, messages))
+	eventually(t, "as many handled as are to be", func() bool {
+		s := g.Stats()
+		return s.Rejected["slow"] == 1 || s.Messages == messages
+	})
+	held := make(chan int, 1)
+	l := g.loops()[0]
+	l.execute(func() { l.wheel.each(func(c *conn) { held <- len(c.held) }) })
+	if got := <-held; got > backlog+len("a close frame") {
+		t.Errorf("%d bytes of echoes wait, want %d at most", got, backlog)
+	}
+	if got := g.Stats().Rejected["slow"]; got != 1 {
+		t.Errorf("%d closed as slow, want 1", got)
 	}
 }

@@ -17,10 +17,15 @@ import (
 	"fanbench/server/internal/http1"
 )
 
-// keepOut is the capacity in bytes up to which a loop keeps its scratch for answers.
-const keepOut = 256 << 10
+const (
+	// fullOut is how many bytes of echoes leave before more are made. Compressed messages may be answered at a hundred times their
+	// length: all that one read asks for would go past the limit on what waits.
+	fullOut = 64 << 10
+	// keepOut is the capacity in bytes up to which a loop keeps its scratch for answers.
+	keepOut = 256 << 10
+)
 
-// traffic handles what one read brought. Answers gather in the loop's scratch and leave in one write.
+// traffic handles what one read brought. Answers gather in the loop's scratch and leave in one write, as a rule.
 func (c *conn) traffic() {
 	l := c.loop
 	defer l.survive(c)
@@ -255,6 +260,9 @@ func (c *conn) takeMessage(m frame.Message) {
 			l.out = frame.AppendFrame(l.out, m.Op, m.Payload)
 		} else {
 			l.out = appendCompressed(l.out, m.Op, m.Payload, fanout.Variant(c.window))
+		}
+		if len(l.out) >= fullOut {
+			c.flush()
 		}
 	case room:
 		c.member.Publish(frame.AppendHeader(l.header[:0], m.Op, true, false, len(m.Payload)), m.Payload)
