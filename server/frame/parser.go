@@ -109,8 +109,12 @@ func (p *Parser) Next(cfg *Config, b []byte) (m Message, n int, ok bool, err err
 // Mid says that a frame or a fragmented message has begun and not ended: the
 // sender owes bytes.
 func (p *Parser) Mid() bool {
-	return p.had > 0 || p.inPayload || p.op != 0
+	return p.had > 0 || p.inPayload || p.InMessage()
 }
+
+// InMessage says that a data message has begun and not ended, whether or not a
+// control frame interrupts it.
+func (p *Parser) InMessage() bool { return p.op != 0 }
 
 // Release gives the parser's buffers back, when its connection has closed; the
 // last payload is no longer valid.

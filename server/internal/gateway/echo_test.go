@@ -178,6 +178,51 @@ func TestDeadlines(t *testing.T) {
 	eventually(t, "no connection left", func() bool { return g.Stats().Connections == 0 })
 }
 
+// A message's time begins anew with each message and with each control frame outside of one, but not with one within.
+func TestMessageTimeBegins(t *testing.T) {
+	ping := masked(ws.OpPing, "ping")
+	begin, rest := ping[:3], ping[3:]
+	fragment := "\x01\x81\x00\x00\x00\x00a"
+	for _, test := range []struct {
+		name   string
+		before string
+		anew   bool
+	}{
+		{"pings", "", true},
+		{"pings within a message", fragment, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := start(t, Config{Loops: 1})
+			l := g.loops()[0]
+			deadline := func() uint32 { // 0 is none
+				found := make(chan uint32, 1)
+				l.execute(func() {
+					for _, c := range l.wheel.hurried {
+						if c.state == open {
+							found <- c.deadline
+							return
+						}
+					}
+					found <- 0
+				})
+				return <-found
+			}
+			c := upgrade(t, g, "/echo")
+			c.write(test.before + begin)
+			eventually(t, "half of something arrived", func() bool { return deadline() != 0 })
+			first := deadline()
+			for range 5 {
+				time.Sleep(2 * time.Millisecond) // deadlines are of whole milliseconds
+				c.write(rest + begin)
+				c.expect(ws.OpPong, "ping")
+			}
+			if last := deadline(); (last > first) != test.anew {
+				t.Errorf("deadline %d ms, and %d ms after five pings; want it moved: %v", first, last, test.anew)
+			}
+		})
+	}
+}
+
 func TestPings(t *testing.T) {
 	g := start(t, Config{PingInterval: 50 * time.Millisecond, Loops: 1})
 	answering, mute := dial(t, g, "/rooms/r"), upgrade(t, g, "/rooms/r")

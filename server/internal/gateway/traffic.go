@@ -37,7 +37,7 @@ func (c *conn) traffic() {
 		in = l.spare
 	}
 	l.out = l.out[:0]
-	ended := false // a head or message ended within b
+	ended := false // a head or message ended within b: what is unfinished after it began there
 	if c.state == inHead {
 		var n int
 		n, ended = c.takeHead(in, b)
@@ -175,7 +175,7 @@ func (c *conn) setEcho(r *http1.Request) *http1.Refusal {
 	return nil
 }
 
-// takeFrames handles the frames in b. It says whether a data message ended.
+// takeFrames handles the frames in b. It says whether a data message ended, or a control frame outside of one.
 func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
 	cfg := &c.loop.g.frames[0]
 	if c.window != 0 {
@@ -191,6 +191,7 @@ func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
 		if !ok {
 			break
 		}
+		ended = ended || !in.frames.InMessage()
 		switch {
 		case m.Op == ws.OpClose:
 			c.takeClose(m.Payload)
@@ -201,7 +202,6 @@ func (c *conn) takeFrames(in *input, b []byte) (ended bool) {
 			c.answerPing(m.Payload)
 		case m.Op == ws.OpPong:
 		default:
-			ended = true
 			c.takeMessage(m)
 		}
 	}
