@@ -94,3 +94,22 @@ func TestBacklogOfEchoes(t *testing.T) {
 		t.Errorf("%d closed as slow, want 1", got)
 	}
 }
+
+// A ping by which the answers before it go over the limit is not answered: the close frame is the last thing that is said.
+func TestNoPongAfterClose(t *testing.T) {
+	g := start(t, Config{Loops: 1, SndBuf: 8 << 10})
+	c := upgradeWith(t, g, "/echo", 4<<10)
+	asked := strings.Repeat(masked(ws.OpBinary, payloadOf(1000))+masked(ws.OpPing, ""), 100)
+	eventually(t, "closed as slow", func() bool {
+		c.write(asked)
+		return g.Stats().Rejected["slow"] == 1
+	})
+	for op := ws.OpContinuation; op != ws.OpClose; {
+		var err error
+		if op, _, err = c.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.write(masked(ws.OpClose, "\x03\xf0"))
+	c.expectEnd()
+}

@@ -52,7 +52,9 @@ func (c *conn) answerPing(payload []byte) {
 		l.out = frame.AppendFrame(l.out, ws.OpPong, payload)
 		return
 	}
-	c.flush()
+	if c.flush(); c.state != open {
+		return // the answers before it were too much, and our close frame is the last word
+	}
 	var buffer [2 + 125]byte
 	pong := frame.AppendFrame(buffer[:0], ws.OpPong, payload)
 	c.held = c.held[:len(c.held)-int(c.pong)]
