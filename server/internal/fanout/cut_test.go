@@ -22,3 +22,24 @@ func TestCutIsCounted(t *testing.T) {
 		t.Errorf("%d deliveries of %d bytes, want 3 of 9", c.Deliveries, c.Bytes)
 	}
 }
+
+// So is one of which the rest is written after its member has left; what else the owner writes then is not counted.
+func TestCutIsCountedAfterLeave(t *testing.T) {
+	hub := NewHub(Limits{Backlog: 100}, nil)
+	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
+	p := &peer{buffer: 4}
+	p.member.Owner = p
+	hub.Join(loop, &p.member, "r", Plain, true)
+	for range 3 {
+		hub.Publish("r", nil, []byte("abc"))
+	}
+	loop.Step(1) // takes one and a third
+	loop.Wrote(&p.member, 5)
+	hub.Leave(&p.member)
+	for i, want := range []Counts{{Deliveries: 1, Bytes: 5}, {Deliveries: 2, Bytes: 6}, {Deliveries: 2, Bytes: 6}} {
+		loop.Wrote(&p.member, i+1)
+		if c := loop.Counts(); c.Deliveries != want.Deliveries || c.Bytes != want.Bytes {
+			t.Errorf("%d deliveries of %d bytes, want %d of %d", c.Deliveries, c.Bytes, want.Deliveries, want.Bytes)
+		}
+	}
+}

@@ -133,6 +133,19 @@ func (l *Loop) Resume(m *Member) Report {
 	return l.end()
 }
 
+// Wrote is for what m's owner has written to it outside of rooms, n bytes. The rest of a publication that was cut when m left comes
+// first, and counts.
+func (l *Loop) Wrote(m *Member, n int) {
+	if m.In() || m.off == 0 {
+		return
+	}
+	n = min(n, int(m.off))
+	l.bytes.Add(uint64(n))
+	if m.off -= uint32(n); m.off == 0 {
+		l.deliveries.Add(1)
+	}
+}
+
 // Abandon is for a caller whose sink panicked: it returns the members that were being written to, whose streams cannot be
 // trusted any more, and lets the other members' pass go on with the next step.
 func (l *Loop) Abandon() []*Member {

@@ -15,8 +15,8 @@ type Member struct {
 	shard *shard
 	chunk *chunk // the cursor: everything before chunk.data[off] has been sent or skipped
 	own   int64  // position in the log after the member's last own publication
-	off   uint32
-	slot  int32 // index in shard.members
+	off   uint32 // of a member of nothing: what was left of [Member.Cut] when it left
+	slot  int32  // index in shard.members
 	id    uint32
 	flags uint8
 }

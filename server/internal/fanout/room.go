@@ -72,7 +72,8 @@ func (h *Hub) Join(l *Loop, m *Member, name string, v Variant, own bool) {
 	m.shard.add(m)
 }
 
-// Leave ends the membership; m may join another room. It does nothing for a member of nothing.
+// Leave ends the membership; m may join another room. It does nothing for a member of nothing. Who writes [Member.Cut] all the same says
+// so by [Loop.Wrote].
 func (h *Hub) Leave(m *Member) {
 	if m.shard == nil {
 		return
@@ -87,6 +88,7 @@ func (h *Hub) Leave(m *Member) {
 		m.shard.loop.countDropped(d, &s.log)
 	}
 	m.shard.remove(m)
+	m.off = uint32(len(m.Cut()))
 	m.shard, m.chunk = nil, nil
 	m.flags &= lagging // the connection's buffer is as full as before
 	if s.members == 0 {

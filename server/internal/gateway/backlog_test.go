@@ -113,3 +113,32 @@ func TestNoPongAfterClose(t *testing.T) {
 	c.write(masked(ws.OpClose, "\x03\xf0"))
 	c.expectEnd()
 }
+
+// The publication that a slow reader was closed within is counted like the others when it has been read.
+func TestLastDeliveryIsCounted(t *testing.T) {
+	const size, frame = 40_000, 40_004
+	g := start(t, Config{Loops: 1, SndBuf: 8 << 10, MaxBacklog: size})
+	c := upgradeWith(t, g, "/rooms/r", 4<<10)
+	for g.Stats().Rejected["slow"] == 0 {
+		g.Publish("r", ws.OpBinary, []byte(payloadOf(size)))
+	}
+	if got := g.Stats().DeliveredBytes % frame; got == 0 {
+		t.Fatal("closed between two publications, want within one")
+	}
+	var publications uint64
+	for {
+		op, _, err := c.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op == ws.OpClose {
+			break
+		}
+		publications++
+	}
+	c.write(masked(ws.OpClose, "\x03\xf0"))
+	c.expectEnd()
+	if s := g.Stats(); s.Deliveries != publications || s.DeliveredBytes != publications*frame {
+		t.Errorf("%d deliveries of %d bytes counted, %d of %d read", s.Deliveries, s.DeliveredBytes, publications, publications*frame)
+	}
+}

@@ -94,6 +94,7 @@ func (c *conn) resume() {
 			}
 		}
 		n, err := write(c.fd, c.held)
+		c.loop.fan.Wrote(&c.member, n)
 		c.held = c.held[n:]
 		if len(c.held) < int(c.pong) {
 			c.pong = 0
