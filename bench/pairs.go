@@ -97,12 +97,13 @@ func (d design) run(a *app, e *experiment.Experiment, arms [2]arm, with prepared
 			target = arms[1].target
 		}
 		seed := e.Seed + uint64(p.Pair) // the same for both sides of a pair
+		var said words
 		out, err := trial.Run(context.Background(), trial.Config{
 			Target: target, Loadgen: with.loadgen, TargetCPUs: with.placed.target, LoadgenCPUs: with.placed.loadgen,
 			Scenario: w.Scenario, Source: w.Source, Toy: d.Toy, Seed: &seed, Design: e.Design(p), Reproduce: reproduce,
-			Results: dir, Stderr: quiet{}, Interrupts: a.interrupts,
+			Results: dir, Stderr: &said, Interrupts: a.interrupts,
 		})
-		return experiment.Outcome{Result: out.Result, Directory: relative(dir, out.Dir), Interrupted: out.Exit == exitInterrupted, Problem: err}
+		return experiment.Outcome{Result: out.Result, Why: said.why(out, err), Directory: relative(dir, out.Dir), Interrupted: out.Exit == exitInterrupted, Problem: err}
 	}
 	config.Progress = func(p experiment.Progress) {
 		if p.Problem != nil {
@@ -123,8 +124,3 @@ func relative(dir, path string) string {
 	}
 	return path
 }
-
-// quiet drops loadgen's live line: an experiment has a line of its own.
-type quiet struct{}
-
-func (quiet) Write(b []byte) (int, error) { return len(b), nil }

@@ -139,6 +139,7 @@ func IsTrial(d *result.Design) bool { return d != nil && strings.Count(d.GroupID
 // Outcome is what one trial left behind.
 type Outcome struct {
 	Result      *result.Result // nil if there is none
+	Why         string         // there is no result, in one line; "" for not known
 	Directory   string         // the run's
 	Interrupted bool           // somebody wants the experiment to end
 	Problem     error          // to be told, whatever else there is
@@ -222,6 +223,9 @@ func (e *Experiment) pair(s *Scenario, c Config, w Work, baselineFirst bool) err
 			return problem // half a pair is none
 		}
 		t := Contribution(out.Result)
+		if out.Why != "" {
+			t.Invalid += ": " + out.Why
+		}
 		t.Directory = out.Directory
 		if out.Result != nil && e.Environment.Key == "" {
 			e.knows(out.Result.Environment, c)

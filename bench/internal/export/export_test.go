@@ -40,6 +40,16 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+// Why a pair is void is a program's own words: no table breaks by them.
+func TestMarkdownOfForeignWords(t *testing.T) {
+	e, _ := fixture.Comparison(1.15)
+	e.Scenarios[0].Pairs[0].Baseline.Invalid = "no result: a|b c\\|d ~~e~~ <f> @g"
+	got := text(t, func(w io.Writer) error { return export.Markdown(w, e) })
+	if want := `| baseline: no result: a\|b c\\\|d \~\~e\~\~ &lt;f&gt; &#64;g |`; !strings.Contains(got, want) {
+		t.Errorf("no cell %s in\n%s", want, got)
+	}
+}
+
 // Two hundred scenarios, or pairs without end, fit a comment of 65,536
 // characters and a summary of 1 MiB: the verdict and what it rests on stand, no
 // block is torn, and what is left out is said.

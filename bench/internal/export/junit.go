@@ -96,11 +96,18 @@ func deliveries(s experiment.Scenario) (name, failure, trouble, skipped string) 
 	return "deliveries", "", "", ""
 }
 
+// reason is why a scenario cannot be judged, with each void pair's own.
 func reason(s experiment.Scenario) string {
+	why := "there is nothing to judge by"
 	if len(s.Comparison.Reasons) > 0 {
-		return s.Comparison.Reasons[0]
+		why = s.Comparison.Reasons[0]
 	}
-	return "there is nothing to judge by"
+	for i, p := range s.Pairs {
+		if void := p.Void(); void != "" {
+			why += fmt.Sprintf("; pair %d: %s", i+1, void)
+		}
+	}
+	return why
 }
 
 // JUnitRuns writes runs: a test case for each condition (SLO) of the scenario,

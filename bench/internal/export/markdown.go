@@ -143,7 +143,7 @@ func pairTable(s experiment.Scenario) string {
 
 // plain is text that Markdown and HTML leave as it is.
 func plain(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "@", "&#64;", "\n", " ").Replace(s)
+	return strings.NewReplacer("\\", "\\\\", "&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "~", "\\~", "[", "\\[", "@", "&#64;", "\n", " ").Replace(s)
 }
 
 func code(a experiment.Arm) string {
