@@ -309,3 +309,38 @@ func checkDesign(t *testing.T, dir string, e *experiment.Experiment, p compare.P
 		t.Errorf("a pair has the seeds %d and %d", b.Seed, c.Seed)
 	}
 }
+
+// An interrupt says 130 wherever it finds the preparation, and nothing is left.
+func TestAbInterruptedBeforeItMeasures(t *testing.T) {
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := project(t)
+	for _, c := range []struct{ at, head string }{
+		{"rev-parse --show-toplevel", "same"},
+		{"rev-parse --verify", "same"},
+		{"add --all", "."},
+		{"worktree add", "same"},
+	} {
+		t.Run(c.at, func(t *testing.T) {
+			programs, work := t.TempDir(), t.TempDir()
+			script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *'%s'*) kill -INT $PPID; exec sleep 1000 ;; esac\nexec %s \"$@\"\n", c.at, real)
+			if err := os.WriteFile(filepath.Join(programs, "git"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+			t.Setenv("TMPDIR", work)
+			code, stdout, stderr := runBench(t, dir, "ab", "base", c.head, "fanout-1k")
+			if code != exitInterrupted || stdout != "" || strings.Contains(stderr, "bench: ") {
+				t.Errorf("exit %d, want 130 and no complaint\n%s%s", code, stdout, stderr)
+			}
+			if left, _ := os.ReadDir(work); len(left) > 0 {
+				t.Errorf("left %v", left)
+			}
+			if left := git(t, dir, "worktree", "list"); strings.Contains(left, "\n") {
+				t.Errorf("worktrees are left:\n%s", left)
+			}
+		})
+	}
+}

@@ -59,11 +59,21 @@ func sameServer(arms [2]arm) (bool, error) {
 	return sums[0] == sums[1], nil
 }
 
-// revisions builds both refs' servers. Loadgen and bench stay this build's: the
-// ruler does not move.
+// revisions builds both refs' servers, unless somebody interrupts that: then
+// whatever failed, failed by it.
 func (c *abCommand) revisions(a *app, base, head string) (arms [2]arm, err error) {
 	ctx, cancel := a.interruptible()
 	defer cancel()
+	arms, err = c.build(ctx, a, base, head)
+	if ctx.Err() != nil {
+		err = failure{code: exitInterrupted}
+	}
+	return arms, err
+}
+
+// build builds them. Loadgen and bench stay this build's: the ruler does not
+// move.
+func (c *abCommand) build(ctx context.Context, a *app, base, head string) (arms [2]arm, err error) {
 	repo, err := revision.Open(ctx, ".")
 	if err != nil {
 		return arms, usage(err)
@@ -89,19 +99,12 @@ func (c *abCommand) revisions(a *app, base, head string) (arms [2]arm, err error
 		tags := [2]string{c.BaseTags, c.CandidateTags}[i]
 		fmt.Fprintf(a.stderr, "building the server of %s (%s)\n", rev.Ref, rev.Short())
 		if c.Start != "" {
-			arms[i], err = c.started.arm(ctx, repo, rev)
-			if ctx.Err() != nil {
-				return arms, failure{code: exitInterrupted}
-			}
-			if err != nil {
+			if arms[i], err = c.started.arm(ctx, repo, rev); err != nil {
 				return arms, err
 			}
 			continue
 		}
 		path, err := repo.Build(ctx, rev, filepath.Join(cache, "fanbench", "servers"), tags)
-		if ctx.Err() != nil {
-			return arms, failure{code: exitInterrupted}
-		}
 		if err != nil {
 			return arms, err
 		}

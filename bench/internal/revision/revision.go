@@ -17,7 +17,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
+	"fanbench/bench/internal/process"
 	"fanbench/loadgen/result"
 )
 
@@ -179,9 +181,10 @@ func (r Repository) worktree(ctx context.Context, rev Revision) (tree string, re
 	return tree, func() error { return r.remove(work) }, nil
 }
 
-// remove takes a worktree away, also where its build was interrupted.
+// remove takes a worktree away, also where its build was interrupted. Forced
+// twice, since git holds a lock on one that it has not checked out yet.
 func (r Repository) remove(work string) error {
-	_, _ = git(context.Background(), r.root, nil, "worktree", "remove", "--force", filepath.Join(work, "tree"))
+	_, _ = git(context.Background(), r.root, nil, "worktree", "remove", "--force", "--force", filepath.Join(work, "tree"))
 	if err := os.RemoveAll(work); err != nil {
 		return fmt.Errorf("remove worktree: %w", err)
 	}
@@ -189,15 +192,28 @@ func (r Repository) remove(work string) error {
 	return err
 }
 
+// gitPatience bounds the wait for an interrupted git to clean up after itself.
+const gitPatience = 10 * time.Second
+
 // git runs a command of git and returns what it says without the last newline.
+// An interrupt asks it and what it started, filters and hooks, to end: killed at
+// once, it would leave its locks behind, and them writing.
 func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
-	cmd.Env = append(os.Environ(), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("git %s: %w", args[0], err)
 	}
-	return strings.TrimSuffix(string(out), "\n"), nil
+	var stdout, stderr bytes.Buffer
+	p, err := process.Start(process.Spec{Path: "git", Args: append([]string{"-C", dir}, args...), Env: env, Stdout: &stdout, Stderr: &stderr, Group: true})
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		return "", fmt.Errorf("git %s: %w", args[0], errors.Join(ctx.Err(), p.Stop(gitPatience)))
+	}
+	if code := p.ExitCode(); code != 0 {
+		return "", fmt.Errorf("git %s: exit status %d: %s", args[0], code, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return strings.TrimSuffix(stdout.String(), "\n"), nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fanbench/bench/internal/revision"
 )
@@ -149,4 +150,92 @@ func TestFailures(t *testing.T) {
 	if _, err := revision.Open(context.Background(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "--bin") {
 		t.Errorf("outside of a repository: %v", err)
 	}
+}
+
+// Wherever git is when it is interrupted, or killed, the repository and the
+// folder of worktrees are left as they were, and nobody is left writing.
+func TestInterruptedCheckout(t *testing.T) {
+	const (
+		begun   = "echo $$ >BEGUN.tmp; mv BEGUN.tmp BEGUN\n"
+		forever = "while :; do sleep 0.02; done\n"
+		killGit = `leader=$(cut -d" " -f5 /proc/self/stat); grep -qx git /proc/$leader/comm && kill -KILL $leader` + "\n"
+	)
+	for _, c := range []struct {
+		name         string
+		filter, hook string // that a checkout runs
+	}{
+		{"interrupted in a filter", begun + forever, ""},
+		{"interrupted in a filter that does not mind", "trap '' TERM\n" + begun + forever, ""},
+		{"interrupted in a hook", "cat\n", "trap '' TERM\n" + begun + forever},
+		{"killed in a filter", begun + killGit + forever, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, repo := repository(t)
+			write(t, dir, ".gitattributes", "*.slow filter=slow\n")
+			write(t, dir, "a.slow", "content\n")
+			git(t, dir, "add", ".")
+			git(t, dir, "commit", "--quiet", "-m", "slow")
+			scripts := t.TempDir()
+			started := filepath.Join(scripts, "begun")
+			for path, script := range map[string]string{filepath.Join(scripts, "filter"): c.filter, filepath.Join(dir, ".git/hooks/post-checkout"): c.hook} {
+				script = "#!/bin/sh\n" + strings.ReplaceAll(script, "BEGUN", started)
+				if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			git(t, dir, "config", "filter.slow.smudge", filepath.Join(scripts, "filter"))
+			rev := resolve(t, repo, "HEAD")
+			work := t.TempDir()
+			t.Setenv("TMPDIR", work)
+			ctx, interrupt := context.WithCancel(context.Background())
+			defer interrupt()
+			done := make(chan error, 1)
+			go func() {
+				_, err := repo.Build(ctx, rev, t.TempDir(), "")
+				done <- err
+			}()
+			pid := awaitPID(t, started)
+			if strings.HasPrefix(c.name, "interrupted") {
+				interrupt()
+			}
+			if err := <-done; err == nil || errors.Is(err, context.Canceled) != (ctx.Err() != nil) {
+				t.Errorf("error %v with the context's %v", err, ctx.Err())
+			}
+			awaitEnd(t, pid)
+			if left := git(t, dir, "worktree", "list"); strings.Contains(left, "\n") {
+				t.Errorf("worktrees are left:\n%s", left)
+			}
+			for _, folder := range []string{work, filepath.Join(dir, ".git", "worktrees")} {
+				if left, _ := os.ReadDir(folder); len(left) > 0 {
+					t.Errorf("%s still has %v", folder, left)
+				}
+			}
+		})
+	}
+}
+
+// awaitPID waits for the file that a script writes its process id into.
+func awaitPID(t *testing.T, path string) string {
+	t.Helper()
+	for range 3000 {
+		if b, err := os.ReadFile(path); err == nil {
+			return strings.TrimSpace(string(b))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s was never written", path)
+	return ""
+}
+
+// awaitEnd waits until a process has ended, whether it was reaped or not.
+func awaitEnd(t *testing.T, pid string) {
+	t.Helper()
+	for range 3000 {
+		b, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(b), ") Z ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("process %s is still there", pid)
 }
