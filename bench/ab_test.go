@@ -7,8 +7,10 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fanbench/bench/internal/compare"
@@ -19,8 +21,8 @@ import (
 
 // rehearsed is a generator that plays prepared results: the n-th trial against
 // ws://SIDE leaves FOLDER/SIDE-n.json, or no result where there is none. Where
-// SIDE-n.interrupt stands it interrupts bench, as a terminal would, and waits
-// for its own interrupt first.
+// SIDE-n.interrupt stands it interrupts bench by the signals that this names, as a
+// terminal would, and waits for its own interrupt first.
 const rehearsed = `#!/bin/sh
 while [ $# -gt 0 ]; do
 	case $1 in --url) side=${2#ws://} ;; --out) out=$2 ;; esac
@@ -29,8 +31,8 @@ done
 n=$(cat FOLDER/$side.n 2>/dev/null || echo 0)
 echo $((n + 1)) >FOLDER/$side.n
 if [ -e FOLDER/$side-$n.interrupt ]; then
-	trap 'exit 130' INT
-	kill -INT $PPID
+	trap 'exit 130' INT HUP
+	for signal in $(cat FOLDER/$side-$n.interrupt); do kill -$signal $PPID; done
 	while :; do sleep 0.02; done
 fi
 [ -e FOLDER/$side-$n.json ] || exit 3
@@ -98,42 +100,46 @@ func compiled(t *testing.T) string {
 // Every end that a comparison can come to, with what is printed, its exit
 // status and the files that it leaves.
 func TestAbEnds(t *testing.T) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // so that bench does not ignore it, if this process did
+	defer signal.Stop(heard)
 	nothing := func(int, *result.Result, *result.Result) {}
 	for _, c := range []struct {
 		name    string
 		change  func(pair int, baseline, candidate *result.Result)
 		args    []string
-		stop    int // the candidate's trial that is interrupted; 0 for none
+		stop    string // the signals that interrupt the candidate's fourth trial; "" for none
 		code    int
 		verdict compare.Verdict
 		pairs   int // in the file, void ones too
 		says    []string
 	}{
-		{"nothing changed", nothing, nil, 0, exitFine, compare.Equivalent, 12, []string{"EQUIVALENT", "fanout-1k: equivalent, 12 pairs"}},
-		{"dearer", func(_ int, _, c *result.Result) { dearer(c, 1.2) }, nil, 0, exitFault, compare.Regression, 12, []string{"REGRESSION", "target.cpu_per_delivery_seconds: regression, +2"}},
-		{"cheaper", func(_ int, _, c *result.Result) { dearer(c, 0.8) }, nil, 0, exitFine, compare.Improvement, 12, []string{"IMPROVEMENT"}},
+		{"nothing changed", nothing, nil, "", exitFine, compare.Equivalent, 12, []string{"EQUIVALENT", "fanout-1k: equivalent, 12 pairs"}},
+		{"dearer", func(_ int, _, c *result.Result) { dearer(c, 1.2) }, nil, "", exitFault, compare.Regression, 12, []string{"REGRESSION", "target.cpu_per_delivery_seconds: regression, +2"}},
+		{"cheaper", func(_ int, _, c *result.Result) { dearer(c, 0.8) }, nil, "", exitFine, compare.Improvement, 12, []string{"IMPROVEMENT"}},
 		{"one delivery lost", func(n int, _, c *result.Result) {
 			if n == 5 {
 				c.Ledger.Lost, c.Ledger.LostUp = 1, 1
 			}
-		}, nil, 0, exitFault, compare.Regression, 12, []string{"deliveries of the candidate went wrong: lost 1"}},
-		{"dearer and cheaper by turns", func(n int, _, c *result.Result) { dearer(c, 0.7+0.6*float64(n%2)) }, nil, 0, exitFine, compare.Inconclusive, 12, []string{"INCONCLUSIVE"}},
-		{"the same, strictly", func(n int, _, c *result.Result) { dearer(c, 0.7+0.6*float64(n%2)) }, []string{"--strict"}, 0, exitUnclear, compare.Inconclusive, 12, []string{"INCONCLUSIVE"}},
+		}, nil, "", exitFault, compare.Regression, 12, []string{"deliveries of the candidate went wrong: lost 1"}},
+		{"dearer and cheaper by turns", func(n int, _, c *result.Result) { dearer(c, 0.7+0.6*float64(n%2)) }, nil, "", exitFine, compare.Inconclusive, 12, []string{"INCONCLUSIVE"}},
+		{"the same, strictly", func(n int, _, c *result.Result) { dearer(c, 0.7+0.6*float64(n%2)) }, []string{"--strict"}, "", exitUnclear, compare.Inconclusive, 12, []string{"INCONCLUSIVE"}},
 		{"a pair that is void is made again", func(n int, _, c *result.Result) {
 			if n == 2 {
 				c.Verdict.Verdict = "generator-limited"
 			}
-		}, nil, 0, exitFine, compare.Equivalent, 13, []string{"12 pairs, 1 more are void:\n  pair 3: candidate: generator-limited"}},
-		{"void pairs are capped", func(_ int, _, c *result.Result) { c.Verdict.Verdict = "invalid" }, []string{"--max-void", "2"}, 0, exitUntrusted, compare.Invalid, 3,
+		}, nil, "", exitFine, compare.Equivalent, 13, []string{"12 pairs, 1 more are void:\n  pair 3: candidate: generator-limited"}},
+		{"void pairs are capped", func(_ int, _, c *result.Result) { c.Verdict.Verdict = "invalid" }, []string{"--max-void", "2"}, "", exitUntrusted, compare.Invalid, 3,
 			[]string{"INVALID", "3 pairs are void, 2 may be", "pair 1: candidate: invalid"}},
-		{"no results", func(_ int, b, c *result.Result) { b.RunID, c.RunID = "", "" }, []string{"--max-void", "0"}, 0, exitUntrusted, compare.Invalid, 1, []string{"no result"}},
-		{"clear at the first look", func(_ int, _, c *result.Result) {}, []string{"--sequential"}, 0, exitFine, compare.Equivalent, 8, []string{"8 pairs"}},
-		{"Ctrl-C in the fourth pair", nothing, nil, 3, exitInterrupted, compare.Invalid, 3, []string{"INVALID (interrupted)", "3 of 12 pairs count"}},
+		{"no results", func(_ int, b, c *result.Result) { b.RunID, c.RunID = "", "" }, []string{"--max-void", "0"}, "", exitUntrusted, compare.Invalid, 1, []string{"no result"}},
+		{"clear at the first look", func(_ int, _, c *result.Result) {}, []string{"--sequential"}, "", exitFine, compare.Equivalent, 8, []string{"8 pairs"}},
+		{"Ctrl-C in the fourth pair", nothing, nil, "INT", exitInterrupted, compare.Invalid, 3, []string{"INVALID (interrupted)", "3 of 12 pairs count"}},
+		{"a terminal that closes in the fourth pair", nothing, nil, "HUP HUP", exitInterrupted, compare.Invalid, 3, []string{"INVALID (interrupted)", "3 of 12 pairs count"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			loadgen, folder := rehearse(t, 20, c.change)
-			if c.stop > 0 {
-				if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("candidate-%d.interrupt", c.stop)), nil, 0o644); err != nil {
+			if c.stop != "" {
+				if err := os.WriteFile(filepath.Join(folder, "candidate-3.interrupt"), []byte(c.stop), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -153,7 +159,7 @@ func TestAbEnds(t *testing.T) {
 				t.Fatalf("stored %v, want one experiment", stored)
 			}
 			e, err := experiment.Read(stored[0])
-			if err != nil || e.Verdict != c.verdict || len(e.Scenarios[0].Pairs) != c.pairs || e.Interrupted != (c.stop > 0) {
+			if err != nil || e.Verdict != c.verdict || len(e.Scenarios[0].Pairs) != c.pairs || e.Interrupted != (c.stop != "") {
 				t.Errorf("stored %+v, %v; want %s with %d pairs", e, err, c.verdict, c.pairs)
 			}
 			checkFiles(t, folder, c.verdict)

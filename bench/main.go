@@ -55,8 +55,8 @@
 // scenario's flags are for the reference server, and one that wants several
 // server processes or compression is not for the others.
 //
-// Ctrl-C ends the current run early, keeps and marks what there is, and ends
-// bench.
+// Ctrl-C, or a terminal that closes (SIGHUP, without nohup), ends the current
+// run early, keeps and marks what there is, and ends bench.
 //
 // # bench ab
 //

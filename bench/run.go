@@ -29,10 +29,14 @@ type runCommand struct {
 	Loadgen   string   `placeholder:"PATH" help:"The generator program (default: beside bench)."`
 }
 
-// notify delivers what asks the program to end.
+// notify delivers what asks the program to end: also a terminal that closes,
+// unless whoever started it, by nohup, had that ignored.
 func notify() (<-chan os.Signal, func()) {
 	interrupts := make(chan os.Signal, 8)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(interrupts, syscall.SIGHUP)
+	}
 	return interrupts, func() { signal.Stop(interrupts) }
 }
 

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"fanbench/loadgen/internal/conformance"
@@ -31,7 +29,7 @@ func (c *conformanceCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	defer stop()
 	selected, ran, err := conformance.Run(ctx, config, func(one conformance.Case) { fmt.Fprintln(s.out, one) })
 	switch {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -137,9 +138,9 @@ func TestAnInterruptKeepsAMarkedResult(t *testing.T) {
 	}
 }
 
-func TestASecondInterruptEndsAtOnce(t *testing.T) {
-	// A target that takes publications and delivers nothing keeps the drain
-	// waiting, so that the second interrupt finds the run still going.
+// silence is a target that takes publications and delivers nothing: it keeps the
+// drain waiting, so that a second interrupt finds the run still going.
+func silence(t *testing.T) (url string) {
 	mute := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
@@ -152,9 +153,65 @@ func TestASecondInterruptEndsAtOnce(t *testing.T) {
 			}
 		}
 	}))
-	defer mute.Close()
+	t.Cleanup(mute.Close)
+	return "ws://" + mute.Listener.Addr().String()
+}
+
+// Closing a terminal interrupts a run once, though both the shell and the kernel
+// hang up; with nohup it does not.
+func TestHangUps(t *testing.T) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // so that the children do not ignore it, if this process did
+	t.Cleanup(func() { signal.Stop(heard) })
+	url := silence(t)
+	for _, c := range []struct {
+		name    string
+		with    []string
+		signals []syscall.Signal
+		steps   []string // lines that they follow
+	}{
+		{"once", nil, []syscall.Signal{syscall.SIGHUP}, []string{"outstanding"}},
+		{"twice", nil, []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP}, []string{"outstanding", "drain"}},
+		{"after Ctrl-C", nil, []syscall.Signal{syscall.SIGINT, syscall.SIGHUP}, []string{"outstanding", "drain"}},
+		{"nohup, then Ctrl-C", []string{"nohup"}, []syscall.Signal{syscall.SIGHUP, syscall.SIGINT}, []string{"outstanding", "measure"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			arguments := append(c.with, command(t, brief(url, "--warm-up", "0s", "--duration", "1h", "--drain", "2s", "--out", dir)...).Args...)
+			cmd := exec.Command(arguments[0], arguments[1:]...)
+			cmd.Env = append(os.Environ(), "LOADGEN_TEST=loadgen")
+			progress, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			lines := bufio.NewScanner(progress)
+			for i, step := range c.steps {
+				for lines.Scan() && !strings.Contains(lines.Text(), step) {
+				}
+				if err := cmd.Process.Signal(c.signals[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _ = io.Copy(io.Discard, progress)
+			_ = cmd.Wait() // the status says it
+			if status := cmd.ProcessState.ExitCode(); status != exitInterrupted {
+				t.Errorf("exit status %d, want 130", status)
+			}
+			if v := read(t, dir).Verdict; !v.Partial || !v.Interrupted {
+				t.Errorf("verdict %+v", v)
+			}
+		})
+	}
+}
+
+func TestASecondInterruptEndsAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	cmd := command(t, brief("ws://"+mute.Listener.Addr().String(), "--warm-up", "0s", "--duration", "1h", "--drain", "1h", "--out", dir)...)
+	cmd := command(t, brief(silence(t), "--warm-up", "0s", "--duration", "1h", "--drain", "1h", "--out", dir)...)
 	progress, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

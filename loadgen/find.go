@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"fanbench/loadgen/internal/environment"
@@ -89,7 +88,7 @@ func (c *runCommand) find(s streams) error {
 	}
 	// The first interrupt ends the probe that is under way, and the search; the
 	// second ends the program, which the run sees to.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	defer stop()
 	if err := f.climb(ctx); err != nil {
 		return err

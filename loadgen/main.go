@@ -159,9 +159,10 @@
 // broken, 2 for wrong usage, 3 if there is no trustworthy answer (the target
 // refused or died, this host cannot hold the run, a required metric or one of
 // the slo is not valid, a case of conformance was not played
-// to its end) and 130 after an interrupt. The
-// first interrupt ends the run early and keeps what was measured; the second
-// ends the program at once.
+// to its end) and 130 after an interrupt: Ctrl-C, SIGTERM, or a terminal that
+// closes (SIGHUP, without nohup). The first interrupt ends the run early and
+// keeps what was measured; the second, unless it is SIGHUP, ends the program at
+// once.
 package main
 
 import (

@@ -187,11 +187,21 @@ func (c *runCommand) watch() (vitals.Source, error) {
 	return nil, nil
 }
 
+// interrupts are the signals that end a run early. Whoever had SIGHUP ignored,
+// by nohup, wants it to outlive the terminal.
+func interrupts() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
 // conduct starts the workers and takes them through the run. The first
 // interrupt ends the run early, the second everything at once.
 func (c *runCommand) conduct(config conduct.Config, s streams) (*result.Result, error) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, interrupts()...)
 	defer signal.Stop(signals)
 
 	self, err := os.Executable()
@@ -223,8 +233,11 @@ func (c *runCommand) conduct(config conduct.Config, s streams) (*result.Result, 
 		case o := <-done:
 			printer.Done()
 			return ended(o.result, o.err, workers.Stop())
-		case <-signals:
+		case s := <-signals:
 			if ctx.Err() != nil {
+				if s == syscall.SIGHUP {
+					continue // a terminal that closes sends two: its shell's and its own
+				}
 				printer.Done()
 				workers.Kill()
 				return nil, failure{exitInterrupted, errors.New("interrupted twice: nothing was kept")}

@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"fanbench/bench/internal/intervals"
@@ -169,8 +168,8 @@ func (c Config) load(url string, pid int, file, dir string) (int, error) {
 		select {
 		case <-p.Done():
 			return p.ExitCode(), nil
-		case <-c.Interrupts:
-			p.Signal(syscall.SIGINT)
+		case s := <-c.Interrupts:
+			p.Signal(s) // as it came: a second one ends loadgen at once, but not a second SIGHUP
 		case <-overdue.C:
 			err := fmt.Errorf("loadgen took longer than %v, ended", limit)
 			return ExitUntrusted, errors.Join(err, p.Stop(stopPatience))
