@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -120,7 +121,7 @@ func newFinder(c *runCommand, s streams) (*finder, error) {
 	if asked.Workload != scenario.Connect {
 		f.warmUp = min(asked.Phases.WarmUp, c.FindMeasure/3).String()
 	}
-	from, to, err := f.ends(f.axis.of(asked))
+	from, to, err := f.ends(asked)
 	if err != nil {
 		return nil, usage(err)
 	}
@@ -149,9 +150,12 @@ func newFinder(c *runCommand, s streams) (*finder, error) {
 	return f, nil
 }
 
-// ends are the smallest and the largest load; asked is the scenario's.
-func (f *finder) ends(asked float64) (from, to float64, err error) {
-	from, to = asked, f.axis.most
+// ends are the smallest and the largest load.
+func (f *finder) ends(asked scenario.Scenario) (from, to float64, err error) {
+	from, to = f.axis.of(asked), f.axis.most
+	if f.axis.name == "rate" && (asked.Workload == scenario.Fanout || asked.Arrivals == scenario.Poisson) {
+		to = min(to, math.Floor(scenario.MaxPublications/f.command.FindMeasure.Seconds()))
+	}
 	for _, end := range []struct {
 		flag, text string
 		load       *float64

@@ -51,7 +51,7 @@ func (c *planCommand) Run(s streams) error {
 // describe is the plan as text.
 func describe(p *plan.Plan) string {
 	s := p.Scenario()
-	need := needOf(p)
+	need := needOf(s, thisHost)
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
@@ -82,10 +82,17 @@ func describe(p *plan.Plan) string {
 	return b.String()
 }
 
-func needOf(p *plan.Plan) preflight.Need {
-	s := p.Scenario()
-	return preflight.Need{Connections: p.Connections(), Workers: s.Workers, InFlight: s.Phases.Ramp.InFlight,
-		Target: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+// thisHost stands for a target that is not known yet.
+var thisHost = netip.IPv6Loopback()
+
+// needOf is what a run asks of this host.
+func needOf(s scenario.Scenario, target netip.Addr) preflight.Need {
+	need := preflight.Need{Connections: s.Connections, Workers: s.Workers, InFlight: s.Phases.Ramp.InFlight, Target: target}
+	if s.Workload == scenario.Fanout {
+		need.Connections += s.Publishers
+		need.Records = int(float64(s.Rate)*s.Phases.Measure.Seconds()) * s.Workers * s.Loops
+	}
+	return need
 }
 
 // population says who connects.

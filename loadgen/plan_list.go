@@ -22,7 +22,7 @@ type planSummary struct {
 	Publishers           int   `json:"publishers"`
 	ConnectionsPerWorker int   `json:"connections_per_worker"` // at most
 	DescriptorsPerWorker int   `json:"descriptors_per_worker"`
-	MemoryBytes          int64 `json:"memory_bytes"` // of both ends, about
+	MemoryBytes          int64 `json:"memory_bytes"` // of both ends and the records, about
 
 	Rooms  *planRooms            `json:"rooms,omitempty"` // of a fan-out
 	Slow   int                   `json:"slow_subscribers,omitempty"`
@@ -56,7 +56,8 @@ type planSize struct {
 }
 
 func listJSON(out io.Writer, p *plan.Plan) error {
-	s, need := p.Scenario(), needOf(p)
+	s := p.Scenario()
+	need := needOf(s, thisHost)
 	summary := planSummary{
 		Scenario: s, Hash: s.Hash(), Seed: p.Seed(),
 		Connections: p.Connections(), Publishers: p.Publishers(),

@@ -144,14 +144,7 @@ func check(config *conduct.Config) error {
 	if err := preflight.RaiseDescriptors(); err != nil {
 		return noAnswer(err)
 	}
-	need := preflight.Need{
-		Connections: config.Scenario.Connections, Workers: config.Scenario.Workers,
-		InFlight: config.Scenario.Phases.Ramp.InFlight, Target: config.Address.Addr(),
-	}
-	if config.Scenario.Workload == scenario.Fanout {
-		need.Connections += config.Scenario.Publishers
-	}
-	report := preflight.Check(preflight.ReadHost(), need)
+	report := preflight.Check(preflight.ReadHost(), needOf(config.Scenario, config.Address.Addr()))
 	if err := report.Err(); err != nil {
 		return noAnswer(unfit{err})
 	}

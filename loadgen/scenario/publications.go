@@ -18,9 +18,11 @@ const (
 	Poisson Arrivals = "poisson"
 )
 
-// MaxPoisson is the most publications that a phase with [Poisson] arrivals may
-// have. Their due times stand in a table of 8 bytes each, 128 MiB at most.
-const MaxPoisson = 1 << 24
+// MaxPublications is the most publications that the measured phase of a fan-out
+// may have, and any phase with [Poisson] arrivals. In a fan-out each has a record
+// of 32 bytes in every loop of every worker, 512 MiB at most; the due times of
+// Poisson arrivals stand in a table of 8 bytes each.
+const MaxPublications = 1 << 24
 
 // MaxSizes is the most sizes that publications may be drawn from.
 const MaxSizes = 16

@@ -20,7 +20,7 @@ import (
 // Version of the messages. Both ends must have the same: there is one build of
 // the program on each side, and a run measured by two different ones is not one
 // run.
-const Version = 2
+const Version = 3
 
 // A Link carries messages between the coordinator and one worker, in order.
 type Link interface {
@@ -41,6 +41,7 @@ type Message struct {
 	Closing *Closing        `json:"closing,omitempty"` // to Count
 	Owed    *Owed           `json:"owed,omitempty"`    // to Owe
 	Account *engine.Account `json:"account,omitempty"` // to Settle
+	Records *Records        `json:"records,omitempty"` // to Recall
 	Failed  *Failed         `json:"failed,omitempty"`  // to anything; the worker ends
 
 	// From the coordinator.
@@ -52,6 +53,7 @@ type Message struct {
 	Count  *Count  `json:"count,omitempty"`
 	Owe    *Owe    `json:"owe,omitempty"`
 	Settle *Settle `json:"settle,omitempty"`
+	Recall *Recall `json:"recall,omitempty"`
 }
 
 // Hello opens the conversation.
@@ -114,6 +116,14 @@ type Settle struct {
 	Closing []engine.Closing `json:"closing"`
 }
 
+// Recall asks, after Settle, for the records of the publications From to To−1 of
+// a fan-out's measured phase. They are no part of the account, because a long
+// run's do not fit into one message.
+type Recall struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
 // Done says that a request was carried out.
 type Done struct{}
 
@@ -147,8 +157,8 @@ var errFields = errors.New("a message must have exactly one field")
 func (m Message) valid() bool {
 	set := 0
 	for _, present := range [...]bool{
-		m.Hello != nil, m.Done != nil, m.Status != nil, m.Closing != nil, m.Owed != nil, m.Account != nil, m.Failed != nil,
-		m.Assign != nil, m.Ramp != nil, m.Begin != nil, m.Poll != nil, m.Halt != nil, m.Count != nil, m.Owe != nil, m.Settle != nil,
+		m.Hello != nil, m.Done != nil, m.Status != nil, m.Closing != nil, m.Owed != nil, m.Account != nil, m.Records != nil, m.Failed != nil,
+		m.Assign != nil, m.Ramp != nil, m.Begin != nil, m.Poll != nil, m.Halt != nil, m.Count != nil, m.Owe != nil, m.Settle != nil, m.Recall != nil,
 	} {
 		if present {
 			set++

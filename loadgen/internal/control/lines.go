@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// MaxMessage bounds one message, in bytes. The largest is an account: a record
-// of some 60 bytes for each measured publication.
+// MaxMessage bounds one message, in bytes. The largest has the closing counts:
+// some 40 bytes for each publisher.
 const MaxMessage = 256 << 20
 
 // Lines is a [Link] over byte streams: one JSON document on each line.

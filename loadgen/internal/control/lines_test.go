@@ -63,9 +63,10 @@ func every(t testing.TB) map[string]Message {
 			Tick: engine.Tick{Open: 1, Delivered: 7, Histograms: map[string]*latency.Histogram{
 				engine.Delivery: histogram(time.Second, time.Minute), engine.SendLag: histogram(-1)}}}},
 		"account": {Account: &engine.Account{Ledger: result.Ledger{Planned: 3, GapsAgree: true},
-			Histograms:   map[string]*latency.Histogram{engine.Delivery: histogram(time.Hour)},
-			Publications: []engine.PublicationRecord{{Publisher: 1, Sequence: 2, First: -3, Last: 4, Count: 5}},
-			LoopCPU:      []time.Duration{1, 2}}},
+			Histograms: map[string]*latency.Histogram{engine.Delivery: histogram(time.Hour)},
+			LoopCPU:    []time.Duration{1, 2}}},
+		"recall":  {Recall: &Recall{From: 1, To: 3}},
+		"records": {Records: &Records{{First: -3, Middle: 2, Last: 1 << 60, Count: 1<<32 - 1}, {}}},
 	}
 }
 
@@ -117,6 +118,8 @@ func TestReceiveRefuses(t *testing.T) {
 		{"nothing", "{}\n", "exactly one field"},
 		{"null", "null\n", "exactly one field"},
 		{"two things", `{"poll":{},"halt":{}}` + "\n", "exactly one field"},
+		{"records that are no base64", `{"records":"AAA!"}` + "\n", "illegal base64"},
+		{"a record that is cut", `{"records":"AAAA"}` + "\n", "a record is cut"},
 		{"two documents", `{"poll":{}}{"poll":{}}` + "\n", "more than one document"},
 		{"the wrong type", `{"begin":{"phase":"measure"}}` + "\n", "cannot unmarshal"},
 		{"a torn line", `{"poll":{}`, "unexpected EOF"},

@@ -102,22 +102,20 @@ type Outage struct {
 	To   int64 `json:"to_ns"`
 }
 
-// PublicationRecord is one measured publication as this worker's subscribers
-// received it. First, Middle and Last are arrival − due time, in nanoseconds.
-// Middle is that of the delivery with which half of the receivers had been read:
-// the median as long as they are read in the order in which they arrived, or
-// off by as much as deliveries near the middle were read out of order. Of several
-// receivers and workers it is the mean of theirs, by their counts.
+// PublicationRecord is one measured publication as some of the subscribers
+// received it; without arrivals its Count is 0. Each receiver holds one for every
+// publication of the phase, see [scenario.MaxPublications]. First, Middle and Last
+// are arrival − due time, in nanoseconds. Middle is that of the delivery with which
+// half of the receivers had been read: the median as long as they are read in the
+// order in which they arrived, or off by as much as deliveries near the middle were
+// read out of order. Of several receivers and workers it is the mean of theirs, by
+// their counts.
 type PublicationRecord struct {
-	Publisher int    `json:"p"`
-	Sequence  uint64 `json:"s"`
-	First     int64  `json:"f"`
-	Middle    int64  `json:"m"`
-	Last      int64  `json:"l"`
-	Count     uint32 `json:"n"`
+	First, Middle, Last int64
+	Count               uint32
 }
 
-// Account is one worker's final word.
+// Account is one worker's final word, but for its [Engine.Records].
 type Account struct {
 	// Ledger has this worker's part of each field: planned, sent and unsent of
 	// its own publishers, everything else of its own subscribers.
@@ -145,9 +143,6 @@ type Account struct {
 
 	// Histograms of the measured phase by name; see [Delivery] and the others.
 	Histograms map[string]*latency.Histogram `json:"histograms"`
-	// Publications of the measured phase that arrived here at all, for
-	// completion and spread over all workers. None for an echo.
-	Publications []PublicationRecord `json:"publications,omitempty"`
 
 	// Arrivals of measured deliveries by what their time rests on: the last
 	// frame of a read has its own kernel stamp, an earlier one shares it as an

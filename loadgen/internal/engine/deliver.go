@@ -213,18 +213,18 @@ func (r *receiver) measure(said *seen, last bool) {
 	}
 	counts.finalAt = max(counts.finalAt, r.at)
 
-	if said.record < 0 {
+	if said.record < 0 || r.settled {
 		return
 	}
 	rec := &r.records[said.record]
-	if rec.count == 0 || fromDue < rec.first {
-		rec.first = fromDue
+	if rec.Count == 0 || fromDue < rec.First {
+		rec.First = fromDue
 	}
-	if rec.count == 0 || fromDue > rec.last {
-		rec.last = fromDue
+	if rec.Count == 0 || fromDue > rec.Last {
+		rec.Last = fromDue
 	}
-	if rec.count++; rec.count == r.middles[said.room] {
-		rec.middle = fromDue
+	if rec.Count++; rec.Count == r.middles[said.room] {
+		rec.Middle = fromDue
 	}
 }
 

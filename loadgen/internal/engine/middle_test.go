@@ -37,17 +37,22 @@ func TestMiddle(t *testing.T) {
 
 // The median of deliveries that are read in the order of their arrival is exact.
 func TestTheMiddleDeliveryIsTheMedian(t *testing.T) {
-	r := &receiver{recorded: newHistograms(delivery, sentDelivery, readLag), records: make([]record, 1), middles: []uint32{3}}
+	r := &receiver{recorded: newHistograms(delivery, sentDelivery, readLag), records: make([]PublicationRecord, 1), middles: []uint32{3}}
 	said := &seen{due: 1000, sent: 1000}
 	for _, at := range []int64{1010, 1020, 1040, 1050, 1090} {
 		r.at, r.readAt = at, at+5
 		r.measure(said, true)
 	}
-	if got := r.records[0]; got != (record{first: 10, middle: 40, last: 90, count: 5}) {
+	if got := r.records[0]; got != (PublicationRecord{First: 10, Middle: 40, Last: 90, Count: 5}) {
 		t.Errorf("record %+v", got)
 	}
 	if n := testing.AllocsPerRun(100, func() { r.measure(said, true) }); n != 0 {
 		t.Errorf("%v allocations a delivery", n)
+	}
+	closed := r.records[0]
+	r.settled = true
+	if r.measure(said, true); r.records[0] != closed {
+		t.Errorf("record %+v after the account was closed with %+v", r.records[0], closed)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"fanbench/loadgen/internal/ledger"
 	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/result"
-	"fanbench/loadgen/scenario"
 )
 
 // reading is what one thread shows of itself: its counters as they stand, and
@@ -98,13 +97,12 @@ func (e *Engine) Settle(closing []Closing) Account {
 	sent := e.sequences(closing)
 	var a Account
 	agree := true
-	records := make([]record, e.timetable.total)
 	readings := e.gather(nil)
 	for i, r := range e.receivers {
 		r.call(func() {
 			agree = r.settle(sent, &a) && agree
 			a.Failures = result.AddFailures(a.Failures, r.failures...)
-			mergeRecords(records, r.records)
+			r.settled = true
 			a.LoopCPU = append(a.LoopCPU, readings[i].cpu-r.atBegin)
 		})
 	}
@@ -114,7 +112,6 @@ func (e *Engine) Settle(closing []Closing) Account {
 	})
 	a.Ledger.GapsAgree = agree
 	a.Histograms = e.totals.named()
-	a.Publications = e.publications(records)
 	e.countDepartures(&a, readings)
 	e.countPauses(&a)
 	return a
@@ -263,15 +260,26 @@ func (e *Engine) countPauses(a *Account) {
 	}
 }
 
-func mergeRecords(sum, more []record) {
+// Records are what this worker's subscribers received of the publications from
+// to to−1 of a fan-out's measured phase. They are final after Settle.
+func (e *Engine) Records(from, to int) []PublicationRecord {
+	sum := make([]PublicationRecord, to-from)
+	for _, r := range e.receivers {
+		r.call(func() { MergeRecords(sum, r.records[from:to]) })
+	}
+	return sum
+}
+
+// MergeRecords adds others' records of the same publications to sum.
+func MergeRecords(sum, more []PublicationRecord) {
 	for i, m := range more {
 		s := &sum[i]
 		switch {
-		case m.count == 0:
-		case s.count == 0:
+		case m.Count == 0:
+		case s.Count == 0:
 			*s = m
 		default:
-			*s = record{min(s.first, m.first), Middle(s.middle, m.middle, s.count, m.count), max(s.last, m.last), s.count + m.count}
+			*s = PublicationRecord{min(s.First, m.First), Middle(s.Middle, m.Middle, s.Count, m.Count), max(s.Last, m.Last), s.Count + m.Count}
 		}
 	}
 }
@@ -287,24 +295,4 @@ func Middle(a, b int64, arrivedA, arrivedB uint32) int64 {
 	}
 	share := float64(arrivedB) / float64(arrivedA+arrivedB)
 	return a + int64(float64(b-a)*share)
-}
-
-// publications lists what arrived of a fan-out.
-func (e *Engine) publications(records []record) []PublicationRecord {
-	if e.config.Plan.Scenario().Workload != scenario.Fanout {
-		return nil
-	}
-	var list []PublicationRecord
-	for publisher, start := range e.timetable.records {
-		n := int32(e.timetable.limit[publisher] - e.timetable.first[publisher])
-		for i, rec := range records[start : start+n] {
-			if rec.count > 0 {
-				list = append(list, PublicationRecord{
-					Publisher: publisher, Sequence: uint64(e.timetable.first[publisher]) + uint64(i),
-					First: rec.first, Middle: rec.middle, Last: rec.last, Count: rec.count,
-				})
-			}
-		}
-	}
-	return list
 }

@@ -39,8 +39,9 @@ type receiver struct {
 	reader   *reader
 	account  *ledger.Ledger
 	recorded *histograms
-	records  []record
-	middles  []uint32 // the half of each room's subscribers, see PublicationRecord.Middle
+	records  []PublicationRecord // by their numbers in the plan
+	settled  bool                // the records are final
+	middles  []uint32            // the half of each room's subscribers, see PublicationRecord.Middle
 	counts   arrivals
 	failures failures
 
@@ -81,12 +82,6 @@ const (
 	shared                    // a kernel stamp, of a segment after the last frame's
 	own                       // a kernel stamp, the last frame's own
 )
-
-// record is a PublicationRecord in the making; without arrivals its count is 0.
-type record struct {
-	first, middle, last int64
-	count               uint32
-}
 
 // arrivals counts what came in.
 type arrivals struct {

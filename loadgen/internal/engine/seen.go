@@ -148,9 +148,8 @@ func (r *reader) decode(said *seen, message []byte) {
 	said.slot = uint32(r.plan.Slot(s.Publisher))
 	said.due = r.epoch + s.Due
 	said.sent = said.due + s.Lag
-	first := r.first[s.Publisher]
-	said.measured = said.sequence >= first
-	if said.measured && r.records != nil {
-		said.record = r.records[s.Publisher] + int32(said.sequence-first)
+	said.measured = said.sequence >= r.first[s.Publisher]
+	if said.measured && r.records > 0 {
+		said.record = int32(r.plan.Index(plan.Measure, s.Publisher, s.Sequence))
 	}
 }

@@ -14,11 +14,8 @@ type timetable struct {
 	first []uint32
 	// limit is one more than the last planned sequence.
 	limit []uint32
-	// records is the index of the first PublicationRecord; nil but for a
-	// fan-out.
-	records []int32
-	// total number of records.
-	total int
+	// records is how many PublicationRecords there are: none but for a fan-out.
+	records int
 }
 
 func newTimetable(p *plan.Plan) timetable {
@@ -38,11 +35,7 @@ func newTimetable(p *plan.Plan) timetable {
 		t.limit[p.At(plan.Measure, k).Publisher]++
 	}
 	if p.Scenario().Workload == scenario.Fanout {
-		t.records = make([]int32, n)
-		for i := range n {
-			t.records[i] = int32(t.total)
-			t.total += int(t.limit[i] - t.first[i])
-		}
+		t.records = p.Publications(plan.Measure)
 	}
 	return t
 }

@@ -215,6 +215,33 @@ func (f *Fleet) Settle(closing []engine.Closing) ([]engine.Account, error) {
 		func(m control.Message) *engine.Account { return m.Account })
 }
 
+// recordsAtOnce is how many publications' records are asked for at once: a few MB
+// from each worker, however many a run has.
+const recordsAtOnce = 1 << 16
+
+// Records gives take what the living workers' subscribers together received of
+// the first n measured publications: a stretch at a time, in order. It is for
+// after Settle.
+func (f *Fleet) Records(n int, take func(from int, records []engine.PublicationRecord)) (lost error) {
+	for from := 0; from < n; from += recordsAtOnce {
+		to := min(from+recordsAtOnce, n)
+		var parts []control.Records
+		parts, lost = ask(f, func(int) control.Message { return control.Message{Recall: &control.Recall{From: from, To: to}} },
+			func(m control.Message) *control.Records {
+				if m.Records == nil || len(*m.Records) != to-from {
+					return nil
+				}
+				return m.Records
+			})
+		sum := make([]engine.PublicationRecord, to-from)
+		for _, part := range parts {
+			engine.MergeRecords(sum, part)
+		}
+		take(from, sum)
+	}
+	return lost
+}
+
 // Stop closes the links and waits for the workers to end. The error says which
 // did not end well; losses that were reported before are not repeated.
 func (f *Fleet) Stop() error {

@@ -3,7 +3,9 @@ package fleet
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +110,11 @@ func good(m control.Message) *control.Message {
 		answer = control.Message{Owed: &control.Owed{Deliveries: uint64(len(m.Owe.Closing))}}
 	case m.Settle != nil:
 		answer = control.Message{Account: &engine.Account{ClosedByTarget: uint64(len(m.Settle.Closing))}}
+	case m.Recall != nil:
+		answer = control.Message{Records: &control.Records{}}
+		for k := m.Recall.From; k < m.Recall.To; k++ {
+			*answer.Records = append(*answer.Records, record(k, 1))
+		}
 	}
 	return &answer
 }
@@ -156,6 +163,75 @@ func TestFleetAsksAllWorkers(t *testing.T) {
 	accounts, err := f.Settle(closing)
 	if err != nil || len(accounts) != 2 || accounts[1].ClosedByTarget != 2 {
 		t.Errorf("settle: %v, %v", accounts, err)
+	}
+	if err := f.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A run may have more records than a message has room for. In one message, with
+// all that was in them, 4.2 million were the most.
+func TestRecordsOfALongRun(t *testing.T) {
+	const n = 4_500_000
+	f, err := New(time.Minute, far(t, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	err = f.Records(n, func(from int, records []engine.PublicationRecord) {
+		if from != next {
+			t.Errorf("records from %d, want %d", from, next)
+		}
+		for i, got := range records {
+			if want := record(from+i, 1); got != want {
+				t.Fatalf("record %d: %+v, want %+v", from+i, got, want)
+			}
+		}
+		next += len(records)
+	})
+	if err != nil || next != n {
+		t.Errorf("%d records, %v; want %d", next, err, n)
+	}
+	if err := f.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLongestRecordsFitIntoAMessage(t *testing.T) {
+	longest := engine.PublicationRecord{First: math.MinInt64, Middle: math.MinInt64, Last: math.MinInt64, Count: math.MaxUint32}
+	all := control.Records(slices.Repeat([]engine.PublicationRecord{longest}, recordsAtOnce))
+	if err := control.NewLines(nil, keepOpen{io.Discard}).Send(control.Message{Records: &all}); err != nil {
+		t.Error(err)
+	}
+}
+
+// record differs from all others.
+func record(k int, count uint32) engine.PublicationRecord {
+	due := int64(k)
+	return engine.PublicationRecord{First: due, Middle: 1e9 + due, Last: 2e9 + due, Count: count}
+}
+
+func TestRecordsAreMerged(t *testing.T) {
+	three := control.Message{Records: &control.Records{{}, {}, {}}}
+	recalls := func(m control.Message) bool { return m.Recall != nil }
+	f, err := New(time.Minute, far(t, good), far(t, faulty(recalls, &three)), far(t, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		n    int
+		want []engine.PublicationRecord
+		lost string
+	}{
+		{0, nil, ""},
+		{3, []engine.PublicationRecord{record(0, 2), record(1, 2), record(2, 2)}, ""},
+		{2, []engine.PublicationRecord{record(0, 2), record(1, 2)}, "worker 1: answered something else"}, // one too many
+	} {
+		var got []engine.PublicationRecord
+		err := f.Records(c.n, func(_ int, records []engine.PublicationRecord) { got = append(got, records...) })
+		if !slices.Equal(got, c.want) || (err == nil) != (c.lost == "") || err != nil && !strings.Contains(err.Error(), c.lost) {
+			t.Errorf("%d records: %+v, %v; want %+v, %q", c.n, got, err, c.want, c.lost)
+		}
 	}
 	if err := f.Stop(); err != nil {
 		t.Error(err)
@@ -211,7 +287,7 @@ func TestNewRefuses(t *testing.T) {
 		greeting *control.Message
 		problem  string
 	}{
-		"another version": {&newer, "speaks version 3, this coordinator 2; run the same build on both"},
+		"another version": {&newer, "speaks version 4, this coordinator 3; run the same build on both"},
 		"no greeting":     {&control.Message{Done: &control.Done{}}, "did not say hello"},
 		"nobody":          {nil, "ended"},
 	} {

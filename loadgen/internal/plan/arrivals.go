@@ -14,7 +14,7 @@ type arrivals struct {
 	rate  float64
 	// times, in nanoseconds since the phase's start; nil where they are a
 	// multiple of the gap. 8 bytes a publication, for at most
-	// [scenario.MaxPoisson] of them.
+	// [scenario.MaxPublications] of them.
 	times []int64
 }
 

@@ -133,6 +133,11 @@ func (p *Plan) At(ph Phase, k int) Publication {
 	}
 }
 
+// Index is the number k under which [Plan.At] has a publication of a phase.
+func (p *Plan) Index(ph Phase, publisher int, sequence uint64) int {
+	return int(sequence)*p.publishers + publisher - p.first(ph)
+}
+
 // first is the number, over both phases, of a phase's first publication.
 func (p *Plan) first(ph Phase) int {
 	if ph == Measure {

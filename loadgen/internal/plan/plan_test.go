@@ -223,6 +223,19 @@ func TestSharesPartitionTheConnections(t *testing.T) {
 	})
 }
 
+func TestIndexIsTheInverseOfAt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawn(t)
+		for _, ph := range []Phase{WarmUp, Measure} {
+			for k := range p.Publications(ph) {
+				if pub := p.At(ph, k); p.Index(ph, pub.Publisher, pub.Sequence) != k {
+					t.Fatalf("%v: publication %d is %+v, which has index %d", ph, k, pub, p.Index(ph, pub.Publisher, pub.Sequence))
+				}
+			}
+		}
+	})
+}
+
 func TestAShareIsThePlanFiltered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawn(t)

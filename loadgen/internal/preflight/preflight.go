@@ -31,6 +31,7 @@ type Need struct {
 	Workers     int
 	InFlight    int // handshakes under way at once
 	Target      netip.Addr
+	Records     int // of a fan-out's publications, over all loops of all workers
 }
 
 // Descriptors is how many one worker needs.
@@ -57,6 +58,9 @@ const (
 	// socket, file, inode and epoll entry, measured at 3 to 4 KiB, plus the
 	// generator's or server's own bookkeeping.
 	endBytes = 6 << 10
+
+	// recordBytes is what a receive loop keeps of a publication.
+	recordBytes = 32
 )
 
 // A Problem is one thing that this host lacks. Fatal ones forbid the run.
@@ -232,18 +236,23 @@ func memory(h Host, n Need) (Problem, bool) {
 	if h.AvailableBytes == 0 || need <= h.AvailableBytes {
 		return Problem{}, false
 	}
+	records := uint64(n.Records) * recordBytes
+	remedy := "use a shorter --duration, a lower --rate, or fewer --workers or loops"
+	if records < h.AvailableBytes/2 {
+		remedy = fmt.Sprintf("use --connections %d or fewer", (h.AvailableBytes-records)/uint64(ends(n)*endBytes))
+	}
 	return Problem{
 		What:   "memory",
 		Need:   fmt.Sprintf("%d MiB", need>>20),
 		Have:   fmt.Sprintf("%d MiB available", h.AvailableBytes>>20),
-		Remedy: fmt.Sprintf("use --connections %d or fewer", uint64(n.Connections)*h.AvailableBytes/max(1, need)), Fatal: true,
+		Remedy: remedy, Fatal: true,
 	}, true
 }
 
 // MemoryBytes estimates what the run takes from this host: both ends of each
-// connection for a loopback target, one otherwise.
+// connection for a loopback target, one otherwise, and the records.
 func MemoryBytes(n Need) uint64 {
-	return uint64(n.Connections) * uint64(ends(n)) * endBytes
+	return uint64(n.Connections)*uint64(ends(n))*endBytes + uint64(n.Records)*recordBytes
 }
 
 func ends(n Need) int {

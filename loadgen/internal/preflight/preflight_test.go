@@ -37,25 +37,27 @@ func TestCheck(t *testing.T) {
 		warning string
 		sources int
 	}{
-		{"a thousand fit", roomy, Need{1_000, 1, 512, loopback}, "", "", 0},
-		{"30,000 in one process of 20,000 descriptors", roomy, Need{30_000, 1, 512, loopback},
+		{"a thousand fit", roomy, Need{1_000, 1, 512, loopback, 0}, "", "", 0},
+		{"30,000 in one process of 20,000 descriptors", roomy, Need{30_000, 1, 512, loopback, 0},
 			"file descriptors: need 30064 in each of 1 worker (30000 connections and 64 more), have 20000; use --workers 2", "", 5},
-		{"30,000 in two", roomy, Need{30_000, 2, 512, loopback}, "", "", 5},
-		{"exactly the limit", roomy, Need{19_936, 1, 512, loopback}, "", "", 3},
-		{"one more", roomy, Need{19_937, 1, 512, loopback}, "use --workers 2", "", 3},
-		{"a limit below the reserve", with(func(h *Host) { h.DescriptorsHard = 64 }), Need{10, 1, 10, loopback}, "raise the hard limit of open files to 74", "", 0},
-		{"a quarter of the ports needs no spreading", roomy, Need{7_058, 1, 512, loopback}, "", "", 0},
-		{"beyond it loopback is spread", roomy, Need{7_059, 1, 512, loopback}, "", "", 2},
-		{"a remote target has the port range only", roomy, Need{28_232, 2, 512, remote}, "", "", 0},
-		{"and is refused beyond", roomy, Need{28_233, 2, 512, remote}, "local ports: need 28233, have 28232 (32768 to 60999); widen", "", 0},
-		{"so is ::1, which is a single address", roomy, Need{28_233, 2, 512, sixth}, "local ports", "", 0},
-		{"files of the system, both ends", with(func(h *Host) { h.FilesMax = 2_999 }), Need{1_000, 1, 512, loopback}, "have 1999 of 2999 left; sysctl -w fs.file-max=3000", "", 0},
-		{"files of the system, one end", with(func(h *Host) { h.FilesMax = 2_999 }), Need{1_000, 1, 512, remote}, "", "", 0},
-		{"a short listen queue", with(func(h *Host) { h.Somaxconn = 128 }), Need{1_000, 1, 512, loopback}, "", "use --in-flight 128", 0},
-		{"of another host is not known", with(func(h *Host) { h.Somaxconn = 128 }), Need{1_000, 1, 512, remote}, "", "", 0},
-		{"little TCP memory", with(func(h *Host) { h.TCPPressureBytes = 1 << 20 }), Need{1_000, 1, 512, loopback}, "", "net.ipv4.tcp_mem to 3000 pages", 0},
-		{"little memory", with(func(h *Host) { h.AvailableBytes = 6 << 20 }), Need{1_000, 1, 512, loopback}, "memory: need 11 MiB, have 6 MiB available; use --connections 512 or fewer", "", 0},
-		{"nothing could be read", Host{}, Need{100_000, 1, 512, loopback}, "", "", 0},
+		{"30,000 in two", roomy, Need{30_000, 2, 512, loopback, 0}, "", "", 5},
+		{"exactly the limit", roomy, Need{19_936, 1, 512, loopback, 0}, "", "", 3},
+		{"one more", roomy, Need{19_937, 1, 512, loopback, 0}, "use --workers 2", "", 3},
+		{"a limit below the reserve", with(func(h *Host) { h.DescriptorsHard = 64 }), Need{10, 1, 10, loopback, 0}, "raise the hard limit of open files to 74", "", 0},
+		{"a quarter of the ports needs no spreading", roomy, Need{7_058, 1, 512, loopback, 0}, "", "", 0},
+		{"beyond it loopback is spread", roomy, Need{7_059, 1, 512, loopback, 0}, "", "", 2},
+		{"a remote target has the port range only", roomy, Need{28_232, 2, 512, remote, 0}, "", "", 0},
+		{"and is refused beyond", roomy, Need{28_233, 2, 512, remote, 0}, "local ports: need 28233, have 28232 (32768 to 60999); widen", "", 0},
+		{"so is ::1, which is a single address", roomy, Need{28_233, 2, 512, sixth, 0}, "local ports", "", 0},
+		{"files of the system, both ends", with(func(h *Host) { h.FilesMax = 2_999 }), Need{1_000, 1, 512, loopback, 0}, "have 1999 of 2999 left; sysctl -w fs.file-max=3000", "", 0},
+		{"files of the system, one end", with(func(h *Host) { h.FilesMax = 2_999 }), Need{1_000, 1, 512, remote, 0}, "", "", 0},
+		{"a short listen queue", with(func(h *Host) { h.Somaxconn = 128 }), Need{1_000, 1, 512, loopback, 0}, "", "use --in-flight 128", 0},
+		{"of another host is not known", with(func(h *Host) { h.Somaxconn = 128 }), Need{1_000, 1, 512, remote, 0}, "", "", 0},
+		{"little TCP memory", with(func(h *Host) { h.TCPPressureBytes = 1 << 20 }), Need{1_000, 1, 512, loopback, 0}, "", "net.ipv4.tcp_mem to 3000 pages", 0},
+		{"little memory", with(func(h *Host) { h.AvailableBytes = 6 << 20 }), Need{1_000, 1, 512, loopback, 0}, "memory: need 11 MiB, have 6 MiB available; use --connections 512 or fewer", "", 0},
+		{"little memory beside the records", with(func(h *Host) { h.AvailableBytes = 12 << 20 }), Need{1_000, 1, 512, loopback, 1 << 17}, "memory: need 15 MiB, have 12 MiB available; use --connections 682 or fewer", "", 0},
+		{"too many records", roomy, Need{1_000, 8, 512, loopback, 16 << 24}, "memory: need 8203 MiB, have 8192 MiB available; use a shorter --duration, a lower --rate, or fewer --workers or loops", "", 0},
+		{"nothing could be read", Host{}, Need{100_000, 1, 512, loopback, 0}, "", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := Check(c.host, c.need)
@@ -86,7 +88,7 @@ func TestSourcesAreLoopbackAndDistinct(t *testing.T) {
 		h.TCPPressureBytes = 0
 		h.AvailableBytes = 0
 	}),
-		Need{1_000_000, 1, 512, loopback})
+		Need{1_000_000, 1, 512, loopback, 0})
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}

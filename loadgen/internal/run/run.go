@@ -39,6 +39,7 @@ type Fleet interface {
 	Count() ([]engine.Closing, error)
 	Outstanding(closing []engine.Closing) (uint64, error)
 	Settle(closing []engine.Closing) ([]engine.Account, error)
+	Records(n int, take func(from int, records []engine.PublicationRecord)) error
 }
 
 // Clock is the time as the conductor sees it.

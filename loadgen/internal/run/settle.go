@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fanbench/loadgen/internal/engine"
+	"fanbench/loadgen/internal/plan"
 	"fanbench/loadgen/latency"
 	"fanbench/loadgen/result"
 )
@@ -129,45 +130,37 @@ func (c *conductor) histograms() map[string]*latency.Histogram {
 	return merged
 }
 
-// publicationKey names one publication of the run.
-type publicationKey struct {
-	publisher int
-	sequence  uint64
-}
-
-// publications merges what each worker's subscribers received of each measured
-// publication into the histograms first, completion and spread, and returns
-// how many there were and how many of them reached every planned subscriber.
+// publications records what the workers' subscribers received of each measured
+// publication in the histograms first, median, completion and spread, and returns
+// how many arrived at all and how many of them reached every planned subscriber.
 func (c *conductor) publications(into map[string]*latency.Histogram) (all, complete uint64) {
-	merged := make(map[publicationKey]engine.PublicationRecord)
-	for _, a := range c.accounts {
-		for _, r := range a.Publications {
-			key := publicationKey{r.Publisher, r.Sequence}
-			if sum, known := merged[key]; known {
-				r.Middle = engine.Middle(sum.Middle, r.Middle, sum.Count, r.Count)
-				r.First, r.Last, r.Count = min(r.First, sum.First), max(r.Last, sum.Last), r.Count+sum.Count
-			}
-			merged[key] = r
-		}
-	}
-	if len(merged) == 0 {
+	if c.result.Ledger.MeasuredDelivered == 0 {
 		return 0, 0
 	}
 	for _, name := range []string{first, median, completion, spread} {
 		into[name] = latency.New(latency.Precise)
 	}
-	for key, r := range merged {
-		into[first].Record(time.Duration(r.First))
-		if r.Middle != 0 {
-			into[median].Record(time.Duration(r.Middle))
+	err := c.fleet.Records(c.plan.Publications(plan.Measure), func(from int, records []engine.PublicationRecord) {
+		for i, r := range records {
+			if r.Count == 0 {
+				continue
+			}
+			all++
+			into[first].Record(time.Duration(r.First))
+			if r.Middle != 0 {
+				into[median].Record(time.Duration(r.Middle))
+			}
+			into[completion].Record(time.Duration(r.Last))
+			into[spread].Record(time.Duration(r.Last - r.First))
+			if int(r.Count) >= c.plan.RoomReaders(c.plan.At(plan.Measure, from+i).Room) {
+				complete++
+			}
 		}
-		into[completion].Record(time.Duration(r.Last))
-		into[spread].Record(time.Duration(r.Last - r.First))
-		if int(r.Count) >= c.plan.RoomReaders(c.plan.PublisherRoom(key.publisher)) {
-			complete++
-		}
+	})
+	if err != nil {
+		c.lose(err)
 	}
-	return uint64(len(merged)), complete
+	return all, complete
 }
 
 // encode writes the histograms into the result, in their order.

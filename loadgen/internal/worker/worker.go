@@ -50,6 +50,8 @@ type Engine interface {
 	// Outstanding is how many deliveries of what was sent are still expected.
 	Outstanding(closing []engine.Closing) uint64
 	Settle(closing []engine.Closing) engine.Account
+	// Records of the measured publications from to to−1, after Settle.
+	Records(from, to int) []engine.PublicationRecord
 	Close() error
 }
 
@@ -136,6 +138,9 @@ func (w *worker) answer(m control.Message) (control.Message, error) {
 	case m.Settle != nil:
 		account := w.engine.Settle(m.Settle.Closing)
 		return control.Message{Account: &account}, nil
+	case m.Recall != nil:
+		records := control.Records(w.engine.Records(m.Recall.From, m.Recall.To))
+		return control.Message{Records: &records}, nil
 	}
 	return done, errors.New("serve worker: not a request")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,10 @@ func (e *fakeEngine) Outstanding(closing []engine.Closing) uint64 {
 func (e *fakeEngine) Close() error { e.note("close"); return nil }
 func (e *fakeEngine) Settle(closing []engine.Closing) engine.Account {
 	return engine.Account{ClosedByTarget: closing[0].Measure}
+}
+
+func (e *fakeEngine) Records(from, to int) []engine.PublicationRecord {
+	return []engine.PublicationRecord{{First: int64(from), Last: int64(to)}}
 }
 
 // session is a worker under test and the coordinator's end of its link.
@@ -156,6 +161,10 @@ func TestServeTakesAnEngineThroughARun(t *testing.T) {
 	}
 	if account := s.ask(control.Message{Settle: &control.Settle{Closing: closing.Publishers}}).Account; account.ClosedByTarget != 9 {
 		t.Errorf("account %+v", account)
+	}
+	records := s.ask(control.Message{Recall: &control.Recall{From: 3, To: 4}}).Records
+	if want := []engine.PublicationRecord{{First: 3, Last: 4}}; !slices.Equal(*records, want) {
+		t.Errorf("records %+v, want %+v", *records, want)
 	}
 	s.link.Close()
 	if err := <-s.ended; err != nil {
