@@ -32,7 +32,7 @@ func numbered(c plan.Connection) string { return fmt.Sprintf("%s?id=%d", pathOf(
 // settledMembers waits until a run's publications have left, all that churn are
 // back and no more than owed is outstanding, and settles: the account of all
 // workers together, as far as the tests look at it.
-func settledMembers(t *testing.T, owed uint64, engines ...*Engine) (sum Account) {
+func settledMembers(t *testing.T, owed *atomic.Int64, engines ...*Engine) (sum Account) {
 	t.Helper()
 	var closing []Closing
 	for _, e := range engines {
@@ -45,7 +45,7 @@ func settledMembers(t *testing.T, owed uint64, engines ...*Engine) (sum Account)
 		for _, e := range engines {
 			outstanding += e.Outstanding(closing)
 		}
-		return outstanding == owed
+		return outstanding == uint64(owed.Load()) // not before the target has handled all
 	})
 	for i, a := range settle(engines...) {
 		balanced(t, a)
@@ -97,7 +97,7 @@ func churns(t *testing.T, workers int, behaviour script, over *TLS) {
 	for _, e := range engines {
 		e.Begin(plan.Measure, at)
 	}
-	a := settledMembers(t, 0, engines...)
+	a := settledMembers(t, new(atomic.Int64), engines...)
 	balanced(t, a)
 	l := a.Ledger
 	sent := uint64(engines[0].config.Plan.Publications(plan.WarmUp) + engines[0].config.Plan.Publications(plan.Measure))
@@ -175,8 +175,8 @@ func TestChurnHidesNoLoss(t *testing.T) {
 	phase(t, plan.WarmUp, allDelivered, e)
 	e.Begin(plan.Measure, e.config.Epoch)
 	eventually(t, "publications to leave", e.Sent)
+	a := settledMembers(t, &swallowed, e)
 	lost := uint64(swallowed.Load())
-	a := settledMembers(t, lost, e)
 	balanced(t, a)
 	if l := a.Ledger; lost == 0 || l.Lost != lost || l.LostUp != lost || a.Left == 0 {
 		t.Errorf("ledger %+v with %d swallowed, %d left", l, lost, a.Left)
@@ -214,8 +214,8 @@ func TestForgottenMemberStays(t *testing.T) {
 	phase(t, plan.WarmUp, allDelivered, e)
 	e.Begin(plan.Measure, e.config.Epoch)
 	eventually(t, "publications to leave", e.Sent)
+	a := settledMembers(t, &swallowed, e)
 	lost := uint64(swallowed.Load())
-	a := settledMembers(t, lost, e)
 	balanced(t, a)
 	if l := a.Ledger; lost == 0 || l.LostUp != lost || l.LostDown != 0 || a.Left == 0 {
 		t.Errorf("ledger %+v with %d swallowed of connection %s", l, lost, forgotten)
