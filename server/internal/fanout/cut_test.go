@@ -2,8 +2,8 @@ package fanout
 
 import "testing"
 
-// A publication of which the rest is written apart from the passes is a delivery like any other.
-func TestCutIsCounted(t *testing.T) {
+// cut is a member that took one publication and a third of the next, of three of three bytes.
+func cut() (*Hub, *Loop, *peer) {
 	hub := NewHub(Limits{Backlog: 100}, nil)
 	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
 	p := &peer{buffer: 4}
@@ -12,7 +12,13 @@ func TestCutIsCounted(t *testing.T) {
 	for range 3 {
 		hub.Publish("r", nil, []byte("abc"))
 	}
-	loop.Step(1) // takes one and a third
+	loop.Step(1)
+	return hub, loop, p
+}
+
+// A publication of which the rest is written apart from the passes is a delivery like any other.
+func TestCutIsCounted(t *testing.T) {
+	_, loop, p := cut()
 	for _, n := range []int{1, 1} {
 		p.member.Took(n)
 	}
@@ -25,15 +31,7 @@ func TestCutIsCounted(t *testing.T) {
 
 // So is one of which the rest is written after its member has left; what else the owner writes then is not counted.
 func TestCutIsCountedAfterLeave(t *testing.T) {
-	hub := NewHub(Limits{Backlog: 100}, nil)
-	loop := hub.NewLoop(peers{}, func(*Loop, int) {})
-	p := &peer{buffer: 4}
-	p.member.Owner = p
-	hub.Join(loop, &p.member, "r", Plain, true)
-	for range 3 {
-		hub.Publish("r", nil, []byte("abc"))
-	}
-	loop.Step(1) // takes one and a third
+	hub, loop, p := cut()
 	loop.Wrote(&p.member, 5)
 	hub.Leave(&p.member)
 	for i, want := range []Counts{{Deliveries: 1, Bytes: 5}, {Deliveries: 2, Bytes: 6}, {Deliveries: 2, Bytes: 6}} {
