@@ -28,7 +28,10 @@ func TestFault06Drain(t *testing.T) {
 	s := start(t, "--drain", window.String())
 	c := newCrowd(t)
 	all := c.join(members, whence{path: "/rooms/r"})
-	publishers := []*publisher{c.publisher(all[0])}
+	var publishers []*publisher
+	for _, p := range all[:4] { // members too: the last of them to be closed publishes almost to the end
+		publishers = append(publishers, c.publisher(p))
+	}
 	publishUntil(t, 100, 100, publishers, func() {
 		within(t, patience, "some publications", func() bool { return publishers[0].sent() > 20 })
 		s.terminate()
