@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -154,34 +155,59 @@ func TestInletStamps(t *testing.T) {
 // socketPair is a TCP connection over loopback, both ends non-blocking.
 func socketPair(t testing.TB) (here, there int32) {
 	t.Helper()
-	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	here, there, err := connected()
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(int(here)); unix.Close(int(there)) })
+	return here, there
+}
+
+func connected() (here, there int32, err error) {
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, 0, err
 	}
 	defer unix.Close(listener)
 	if err := unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
+		return 0, 0, err
 	}
 	if err := unix.Listen(listener, 1); err != nil {
-		t.Fatal(err)
+		return 0, 0, err
 	}
 	name, err := unix.Getsockname(listener)
 	if err != nil {
-		t.Fatal(err)
+		return 0, 0, err
 	}
 	fd, err := openSocket(unix.AF_INET, nil, 0)
 	if err != nil {
-		t.Fatal(err)
+		return 0, 0, err
 	}
 	if err := unix.Connect(fd, name); err != nil && err != unix.EINPROGRESS {
-		t.Fatal(err)
+		return 0, 0, err
 	}
 	other, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	return int32(fd), int32(other), err
+}
+
+// awaitStamps has the kernel stamp what arrives, and keeps it doing so: it
+// begins some time after the first socket that asks for it, and ends with the
+// last (net_enable_timestamp, Linux 6.18).
+func awaitStamps() error {
+	here, there, err := connected() // for as long as the tests run
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	t.Cleanup(func() { unix.Close(fd); unix.Close(other) })
-	return int32(fd), int32(other)
+	in := newInlet(1)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, errno := send(there, []byte{0}); errno != 0 {
+			return errno
+		}
+		if n, stamp, _ := in.receive(here); n > 0 && stamp != 0 {
+			return nil
+		}
+	}
+	return errors.New("the kernel stamps no arrivals")
 }
 
 // BenchmarkReceive is the receive path without the kernel: scanner, stamp,

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/netip"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 // TestMain fails the suite on a goroutine that an engine left behind. The pool
 // that the reference server's gnet starts when it is loaded has no end.
 func TestMain(m *testing.M) {
+	if err := awaitStamps(); err != nil {
+		log.Fatal(err)
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
 		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"),
