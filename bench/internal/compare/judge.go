@@ -122,8 +122,8 @@ func (j *Judged) bounds(noise, closer float64) {
 	j.Margin = max(j.MinEffect, noise)
 }
 
-// correct applies Holm's correction to the gating metrics that can be compared, and gives each the
-// level at which its interval agrees with it.
+// correct applies Holm's correction to the gating metrics that can be compared,
+// and gives each the level at which its interval agrees with it.
 func correct(all []Judged, alpha float64) {
 	var p []float64
 	for _, j := range all {
